@@ -1,0 +1,95 @@
+# Headgate's commands. `make` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN      := $(CURDIR)/.bin
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+MODULES   = $(shell go list -f '{{.Dir}}' -m)
+PACKAGES  = $(addsuffix /...,$(MODULES))
+GO_BUILD  = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+PROTOC_PLUGINS := protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the binary into .bin/headgate
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/headgate ./cmd/headgate
+
+.PHONY: run
+run: build ## run the whole mesh in one process
+	$(BIN)/headgate all $(ARGS)
+
+.PHONY: test
+test: ## run every test (no cgo)
+	CGO_ENABLED=0 go test work
+
+.PHONY: race
+race: ## run every test under the race detector (needs cgo)
+	go test -race work
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
+	./tools/fuzz.sh $(or $(FUZZTIME),20s)
+
+.PHONY: bench
+bench: build ## measure Headgate beside the simulator and a plain reverse proxy
+	CGO_ENABLED=0 go run ./bench -headgate $(BIN)/headgate $(ARGS)
+
+.PHONY: test-sdks
+test-sdks: build ## try the official SDKs for TypeScript and Python (needs node and python, fetches packages)
+	./tests/sdks/run.sh $(BIN)/headgate
+
+.PHONY: proto
+proto: $(addprefix $(BIN)/,buf $(PROTOC_PLUGINS)) ## check the contracts and generate gen/
+	$(BIN)/buf format -d --exit-code
+	$(BIN)/buf lint
+	rm -rf gen/*/v1 gen/rest gen/openapi/*.json
+	$(BIN)/buf generate
+
+.PHONY: breaking
+breaking: $(BIN)/buf ## check the contracts against AGAINST (default: main)
+	$(BIN)/buf breaking --against '.git#branch=$(or $(AGAINST),main)'
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## run the linters over every module
+	$(BIN)/golangci-lint run $(PACKAGES)
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## format every module
+	$(BIN)/golangci-lint fmt $(MODULES)
+
+.PHONY: tidy
+tidy: ## sync and tidy every module
+	go work sync
+	@for m in $(MODULES) $(CURDIR)/tools $(CURDIR)/tools/gen $(CURDIR)/tools/lint; do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
+
+.PHONY: check-alone
+check-alone: ## build each module by itself: dependencies point one way
+	@for m in $(MODULES); do echo "build $${m#$(CURDIR)/}"; (cd $$m && GOWORK=off CGO_ENABLED=0 go build ./... && GOWORK=off go vet ./...) || exit 1; done
+	@for f in $$(git ls-files '*go.mod' ':!tools'); do grep -q "./$$(dirname $$f)$$" go.work || { echo "$$f is not in go.work"; exit 1; }; done
+
+.PHONY: check-clean
+check-clean: proto tidy ## fail when generated code or go.mod files are not clean
+	@git diff --exit-code --stat -- gen '*go.mod' '*go.sum' go.work go.work.sum || { echo "run 'make proto tidy' and commit"; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard gen)" || { echo "gen/ has files that are not committed"; exit 1; }
+
+.PHONY: ci
+ci: check-clean check-alone lint race test ## everything that has to pass before a change lands
+
+$(BIN)/buf $(BIN)/grpcurl $(BIN)/gofumpt: tools/go.mod tools/go.sum
+	@mkdir -p $(BIN)
+	cd tools && GOWORK=off CGO_ENABLED=0 go build -o $(BIN)/ tool
+	@touch $(addprefix $(BIN)/,buf grpcurl gofumpt)
+
+$(addprefix $(BIN)/,$(PROTOC_PLUGINS)) &: tools/gen/go.mod tools/gen/go.sum
+	@mkdir -p $(BIN)
+	cd tools/gen && GOWORK=off CGO_ENABLED=0 go build -o $(BIN)/ tool
+	@touch $(addprefix $(BIN)/,$(PROTOC_PLUGINS))
+
+$(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	@mkdir -p $(BIN)
+	cd tools/lint && GOWORK=off CGO_ENABLED=0 go build -o $(BIN)/ tool
+	@touch $@

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/headgate-mesh/headgate/kit/conf"
+	"github.com/headgate-mesh/headgate/kit/listen"
+	"github.com/headgate-mesh/headgate/kit/peer"
+	"github.com/headgate-mesh/headgate/services/gateway"
+	"github.com/headgate-mesh/headgate/services/router"
+)
+
+const defaultFile = "headgate.yaml"
+
+// Config is the file that configures every service. docs/configuration.md is its reference.
+type Config struct {
+	// DataDir holds what has to survive a restart: secrets that `all` makes for itself. Default .headgate.
+	DataDir string `yaml:"data_dir"`
+	// Secret is the root of all derived keys, at least 32 characters, the same for every process of a mesh. `all` makes
+	// one in DataDir.
+	Secret conf.Secret `yaml:"secret"`
+	// AdminKey is an administrator's key as it stands. `all` on loopback makes one in DataDir.
+	AdminKey conf.Secret `yaml:"admin_key"`
+	// Listen says where to listen.
+	Listen Listeners `yaml:"listen"`
+	// Log says what to log, to standard error.
+	Log Log `yaml:"log"`
+	// Tracing says what to trace; OTEL_EXPORTER_OTLP_ENDPOINT says where to.
+	Tracing Tracing `yaml:"tracing"`
+	// Providers, Models and Timeouts configure the router.
+	Providers conf.Map[router.Provider] `yaml:"providers"`
+	Models    conf.Map[router.Model]    `yaml:"models"`
+	Timeouts  router.Timeouts           `yaml:"timeouts"`
+	// Gateway bounds what comes in over HTTP.
+	Gateway gateway.Config `yaml:"gateway"`
+	// Peers says where the other services are; `all` needs none.
+	Peers Peers `yaml:"peers"`
+}
+
+// Listeners are the addresses a process may listen on; each command uses those it needs.
+type Listeners struct {
+	// HTTP is the gateway's. Default 127.0.0.1:8080.
+	HTTP listen.Config `yaml:"http"`
+	// GRPC is the router's. Default 127.0.0.1:9090.
+	GRPC listen.Config `yaml:"grpc"`
+	// Ops is for metrics, health and profiles. Default 127.0.0.1:9091.
+	Ops listen.Config `yaml:"ops"`
+}
+
+// Log says what to log.
+type Log struct {
+	// Level is debug, info (the default), warn or error.
+	Level string `yaml:"level"`
+	// Format is text (the default) or json.
+	Format string `yaml:"format"`
+}
+
+// Tracing says what to trace.
+type Tracing struct {
+	// SampleRatio of the calls that come without a sampling decision, 0 to 1. Default 0.01.
+	SampleRatio *float64 `yaml:"sample_ratio"`
+}
+
+// Peers are the addresses of services in other processes.
+type Peers struct {
+	// Router is where the gateway finds routers.
+	Router peer.Config `yaml:"router"`
+}
+
+// configFlag adds --config to a command.
+func configFlag(flags *flag.FlagSet) *string {
+	return flags.String("config", "", "the configuration file (default headgate.yaml, where there is one)")
+}
+
+// loadConfig reads the file, then the environment over it, and fills in defaults.
+func loadConfig(e env, path string) (Config, error) {
+	var c Config
+	data, name, err := readFile(path)
+	if err != nil {
+		return c, err
+	}
+	if err := conf.Parse(name, data, &c, e.lookup); err != nil {
+		return c, err
+	}
+	c.override(e.lookup)
+	c.fill()
+	return c, c.validate()
+}
+
+// readFile returns nothing where no file was named and the default one doesn't exist.
+func readFile(path string) (data []byte, name string, err error) {
+	name = path
+	if name == "" {
+		name = defaultFile
+	}
+	data, err = os.ReadFile(name)
+	if path == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, name, nil
+	}
+	return data, name, err
+}
+
+// override lets the environment win over the file.
+func (c *Config) override(lookup func(string) (string, bool)) {
+	set := func(field *string, name string) {
+		if v, ok := lookup(name); ok && v != "" {
+			*field = v
+		}
+	}
+	set(&c.Listen.HTTP.Addr, "HEADGATE_HTTP_ADDR")
+	set(&c.Listen.GRPC.Addr, "HEADGATE_GRPC_ADDR")
+	set(&c.Listen.Ops.Addr, "HEADGATE_OPS_ADDR")
+	set(&c.DataDir, "HEADGATE_DATA_DIR")
+	set((*string)(&c.AdminKey), "HEADGATE_ADMIN_KEY")
+	set((*string)(&c.Secret), "HEADGATE_SECRET")
+}
+
+func (c *Config) fill() {
+	fill := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	fill(&c.DataDir, ".headgate")
+	fill(&c.Listen.HTTP.Addr, "127.0.0.1:8080")
+	fill(&c.Listen.GRPC.Addr, "127.0.0.1:9090")
+	fill(&c.Listen.Ops.Addr, "127.0.0.1:9091")
+	fill(&c.Log.Level, "info")
+	fill(&c.Log.Format, "text")
+	if c.Tracing.SampleRatio == nil {
+		ratio := 0.01
+		c.Tracing.SampleRatio = &ratio
+	}
+}
+
+func (c *Config) router() router.Config {
+	return router.Config{Providers: c.Providers, Models: c.Models, Timeouts: c.Timeouts}
+}
+
+// validate checks what no service checks by itself, and what they do.
+func (c *Config) validate() error {
+	var p conf.Problems
+	if n := len(c.Secret); n > 0 && n < 32 {
+		p.Add("secret", "must be at least 32 characters of randomness")
+	}
+	if n := len(c.AdminKey); n > 0 && n < 16 {
+		p.Add("admin_key", "must be at least 16 characters")
+	}
+	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
+		p.Add("log.level", "must be one of debug, info, warn, error")
+	}
+	if !oneOf(c.Log.Format, "text", "json") {
+		p.Add("log.format", "must be text or json")
+	}
+	if r := *c.Tracing.SampleRatio; !(r >= 0 && r <= 1) {
+		p.Add("tracing.sample_ratio", "must be from 0 to 1")
+	}
+	routerConfig := c.router()
+	return errors.Join(p.Err(), routerConfig.Validate(), c.Gateway.Validate())
+}
+
+func oneOf(s string, words ...string) bool {
+	for _, w := range words {
+		if s == w {
+			return true
+		}
+	}
+	return false
+}
+
+// runConfig serves `headgate config check`.
+func runConfig(_ context.Context, e env, args []string) error {
+	if len(args) == 0 || args[0] != "check" {
+		return fmt.Errorf("usage: headgate config check [--config FILE]")
+	}
+	flags := flag.NewFlagSet("config check", flag.ContinueOnError)
+	flags.SetOutput(e.stderr)
+	path := configFlag(flags)
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() == 1 && *path == "" {
+		*path = flags.Arg(0)
+	}
+	c, err := loadConfig(e, *path)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "the configuration is sound: %d providers, %d models\n", c.Providers.Len(), c.Models.Len())
+	return err
+}

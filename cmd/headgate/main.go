@@ -1,0 +1,78 @@
+// Command headgate is the whole gateway: every service, alone or together, and the tools around them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// command is one subcommand. Its run gets the arguments after its name.
+type command struct {
+	name, help string
+	run        func(ctx context.Context, e env, args []string) error
+}
+
+// env is the world around the process, so that tests can give another.
+type env struct {
+	stdout, stderr io.Writer
+	lookup         func(string) (string, bool)
+}
+
+func commands() []command {
+	return []command{
+		{"all", "run the whole mesh in one process", runAll},
+		{"gateway", "run the HTTP gateway; it needs a router elsewhere", runGateway},
+		{"router", "run the router", runRouter},
+		{"sim", "run the provider simulator", runSim},
+		{"config", "check a configuration file: headgate config check [--config FILE]", runConfig},
+		{"version", "print the version", runVersion},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	e := env{stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
+	err := dispatch(ctx, e, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "headgate:", err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, e env, args []string) error {
+	if len(args) == 0 {
+		return usage(e.stderr)
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, e, args[1:])
+		}
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		_ = usage(e.stdout)
+		return nil
+	}
+	_ = usage(e.stderr)
+	return fmt.Errorf("there is no command %q", args[0])
+}
+
+func usage(w io.Writer) error {
+	fmt.Fprintln(w, "usage: headgate COMMAND [flags]")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.help)
+	}
+	return fmt.Errorf("name a command")
+}
+
+func runVersion(_ context.Context, e env, _ []string) error {
+	_, err := fmt.Fprintln(e.stdout, version)
+	return err
+}

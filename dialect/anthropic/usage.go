@@ -1,0 +1,54 @@
+package anthropic
+
+import (
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+)
+
+// usage is Anthropic's count: input tokens without what was read from or written to the cache. Later counts of a stream
+// replace earlier ones, they don't add up.
+type usage struct {
+	any                                         bool
+	input, cacheRead, cacheWrite, output, think int64
+}
+
+func (u *usage) read(object []byte) {
+	if rawjson.Kind(object) != 'o' {
+		return
+	}
+	u.any = true
+	_ = rawjson.Object(object, dialect.MaxDepth, func(m rawjson.Member) bool {
+		switch string(m.Name) {
+		case "input_tokens":
+			replace(&u.input, m.Value)
+		case "cache_read_input_tokens":
+			replace(&u.cacheRead, m.Value)
+		case "cache_creation_input_tokens":
+			replace(&u.cacheWrite, m.Value)
+		case "output_tokens":
+			replace(&u.output, m.Value)
+		case "output_tokens_details":
+			replace(&u.think, rawjson.Get(m.Value, "thinking_tokens"))
+		}
+		return true
+	})
+}
+
+// replace leaves the field as it is where the provider gives no number: null isn't zero.
+func replace(field *int64, value []byte) {
+	if n, ok := rawjson.Int(value); ok {
+		*field = n
+	}
+}
+
+// total is the count in Headgate's convention, totals with their parts; nil where there was none.
+func (u *usage) total() *llmv1.TokenUsage {
+	if !u.any {
+		return nil
+	}
+	return &llmv1.TokenUsage{
+		InputTokens: u.input + u.cacheRead + u.cacheWrite, CachedInputTokens: u.cacheRead, CacheWriteTokens: u.cacheWrite,
+		OutputTokens: u.output, ReasoningTokens: u.think,
+	}
+}

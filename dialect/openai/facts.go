@@ -1,0 +1,86 @@
+// Package openai is the dialect of OpenAI's chat completions: reading and editing requests, tapping streams, and
+// translating to and from headgate.llm.v1.
+package openai
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
+)
+
+// ReadFacts reads a chat request in one pass. Errors are *fault.Error: INVALID_JSON, TOO_DEEP, MISSING_FIELD and
+// INVALID_FIELD.
+func ReadFacts(body []byte) (dialect.Facts, error) {
+	return dialect.Read(body, fields(), "model", "messages")
+}
+
+func fields() map[string]dialect.Field {
+	return map[string]dialect.Field{
+		"model":                 dialect.ModelField,
+		"stream":                dialect.StreamField,
+		"messages":              dialect.MessagesField,
+		"stream_options":        streamOptions,
+		"max_tokens":            dialect.BoundField("max_tokens", 0, true),
+		"max_completion_tokens": dialect.BoundField("max_completion_tokens", 0, true),
+	}
+}
+
+func streamOptions(m rawjson.Member, f *dialect.Facts) error {
+	f.OptionsAt = dialect.Span{At: m.ValueAt, End: m.ValueEnd}
+	if rawjson.Kind(m.Value) == 'n' {
+		return nil
+	}
+	f.OptionsEmpty = true
+	var refused error
+	err := rawjson.Object(m.Value, dialect.MaxDepth, func(o rawjson.Member) bool {
+		f.OptionsEmpty = false
+		if string(o.Name) != "include_usage" {
+			return true
+		}
+		if kind := rawjson.Kind(o.Value); kind != 'b' && kind != 'n' {
+			refused = dialect.Invalid("stream_options.include_usage", "must be true or false")
+			return false
+		}
+		f.UsageAt = dialect.Span{At: m.ValueAt + o.ValueAt, End: m.ValueAt + o.ValueEnd}
+		f.IncludeUsage = string(o.Value) == "true"
+		return true
+	})
+	if err != nil {
+		return dialect.Invalid("stream_options", "must be an object")
+	}
+	return refused
+}
+
+// Rewrite returns the body with another model's name and, for a stream, with usage asked for: without it OpenAI doesn't
+// say what a stream consumed. Every other byte stays; body itself is returned where nothing changes.
+func Rewrite(body []byte, f dialect.Facts, model string) []byte {
+	var edits []rawjson.Edit
+	if model != f.Model {
+		edits = append(edits, f.WithModel(model))
+	}
+	if f.Stream && !f.IncludeUsage {
+		edits = append(edits, askUsage(body, f))
+	}
+	if len(edits) == 0 {
+		return body
+	}
+	slices.SortFunc(edits, func(a, b rawjson.Edit) int { return cmp.Compare(a.At, b.At) })
+	return rawjson.Splice(body, edits...)
+}
+
+func askUsage(body []byte, f dialect.Facts) rawjson.Edit {
+	const member = `"include_usage":true`
+	switch {
+	case f.UsageAt.Set():
+		return rawjson.Edit{At: f.UsageAt.At, End: f.UsageAt.End, With: []byte("true")}
+	case !f.OptionsAt.Set():
+		return rawjson.Edit{At: f.ModelAt.End, End: f.ModelAt.End, With: []byte(`,"stream_options":{` + member + `}`)}
+	case body[f.OptionsAt.At] != '{':
+		return rawjson.Edit{At: f.OptionsAt.At, End: f.OptionsAt.End, With: []byte("{" + member + "}")}
+	case f.OptionsEmpty:
+		return rawjson.Edit{At: f.OptionsAt.At + 1, End: f.OptionsAt.At + 1, With: []byte(member)}
+	}
+	return rawjson.Edit{At: f.OptionsAt.At + 1, End: f.OptionsAt.At + 1, With: []byte(member + ",")}
+}

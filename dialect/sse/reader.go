@@ -1,0 +1,151 @@
+// Package sse reads event streams (WHATWG HTML, section 9.2.6) a frame at a time without changing a byte: what a relay
+// passes on is exactly what came, cut at frame boundaries.
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// ErrFrameTooLarge is returned for a frame above the reader's bound.
+var ErrFrameTooLarge = errors.New("sse: frame too large")
+
+const initialSize = 4 << 10
+
+// Frame is one event, or a stretch of comments, up to and including its blank line.
+type Frame struct {
+	// Raw is the frame's exact bytes. The Raw of all frames, joined, are the stream.
+	Raw []byte
+	// Event is the event's name; nil where there is none.
+	Event []byte
+	// Data is the payload, several data lines joined by \n; nil where there is none.
+	Data []byte
+	// Comment is true where the frame tells the client nothing: comments, blank lines, id and retry.
+	Comment bool
+}
+
+// Reader cuts a stream into frames. It belongs to one goroutine.
+type Reader struct {
+	src io.Reader
+	max int
+	buf []byte
+	// buf[start:end] is unread; the line that is being looked at begins at line; buf[line:seen] has no line break.
+	start, line, seen, end int
+	// frame is the end of the next frame, once it is found.
+	frame int
+	// afterCR says that the byte before line is a \r, whose \n may still come.
+	afterCR bool
+	began   bool
+	err     error
+}
+
+// NewReader returns a reader of frames of at most maxFrame bytes.
+func NewReader(src io.Reader, maxFrame int) *Reader {
+	return &Reader{src: src, max: maxFrame}
+}
+
+// Next returns the next frame, which is valid until the next call. It returns io.EOF only at a frame boundary, and
+// io.ErrUnexpectedEOF where the stream ends within a frame; other errors of the source come as they are.
+func (r *Reader) Next() (Frame, error) {
+	for !r.Ready() {
+		if r.err != nil {
+			return Frame{}, r.ending()
+		}
+		if err := r.fill(); err != nil {
+			return Frame{}, err
+		}
+	}
+	raw := r.buf[r.start:r.frame]
+	r.start, r.frame = r.frame, 0
+	f := parse(raw, !r.began)
+	r.began = true
+	return f, nil
+}
+
+// Ready reports whether another whole frame is here, so that Next won't read.
+func (r *Reader) Ready() bool {
+	for r.frame == 0 && r.seen < r.end {
+		i := lineBreak(r.buf[r.seen:r.end])
+		if i < 0 {
+			r.seen = r.end
+			break
+		}
+		r.endLine(r.seen + i)
+	}
+	return r.frame > 0
+}
+
+// endLine takes note of the line break at a place. A \r ends a line at once: waiting for the \n that may follow would
+// hold a frame back; it belongs to the next one then.
+func (r *Reader) endLine(at int) {
+	if r.buf[at] == '\n' && r.afterCR && at == r.line {
+		r.afterCR = false
+		r.line, r.seen = at+1, at+1
+		return
+	}
+	blank := at == r.line
+	next := at + 1
+	r.afterCR = r.buf[at] == '\r'
+	if r.afterCR && next < r.end && r.buf[next] == '\n' {
+		r.afterCR = false
+		next++
+	}
+	r.line, r.seen = next, next
+	if blank {
+		r.frame = next
+	}
+}
+
+// Close lets go of the buffer.
+func (r *Reader) Close() { r.buf, r.start, r.line, r.seen, r.end, r.frame = nil, 0, 0, 0, 0, 0 }
+
+// fill reads more, after making room.
+func (r *Reader) fill() error {
+	if r.end-r.start > r.max {
+		return ErrFrameTooLarge
+	}
+	r.makeRoom()
+	n, err := r.src.Read(r.buf[r.end:])
+	r.end += n
+	r.err = err
+	return nil
+}
+
+func (r *Reader) makeRoom() {
+	if r.start > 0 {
+		copy(r.buf, r.buf[r.start:r.end])
+		r.line, r.seen, r.end, r.start = r.line-r.start, r.seen-r.start, r.end-r.start, 0
+	}
+	if r.end < len(r.buf) {
+		return
+	}
+	bigger := make([]byte, max(initialSize, 2*len(r.buf)))
+	copy(bigger, r.buf[:r.end])
+	r.buf = bigger
+}
+
+// ending tells an end at a frame boundary from one within a frame. A lone \n may be the second half of the last line
+// break.
+func (r *Reader) ending() error {
+	if !errors.Is(r.err, io.EOF) {
+		return r.err
+	}
+	if rest := r.buf[r.start:r.end]; len(rest) == 0 || (len(rest) == 1 && rest[0] == '\n' && r.line == r.end) {
+		return io.EOF
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// lineBreak returns the place of the first \n or \r, or -1.
+func lineBreak(b []byte) int {
+	lf := bytes.IndexByte(b, '\n')
+	line := b
+	if lf >= 0 {
+		line = b[:lf]
+	}
+	if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
+}

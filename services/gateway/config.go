@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/headgate-mesh/headgate/kit/conf"
+)
+
+// Config bounds what comes in over HTTP. Its zero value is the defaults.
+type Config struct {
+	// MaxBody is the largest request body. Default 10MiB.
+	MaxBody conf.Bytes `yaml:"max_body"`
+	// MaxHeader is the largest request head. Default 32KiB.
+	MaxHeader conf.Bytes `yaml:"max_header"`
+	// MaxInFlight is how many requests are served at once; one more is refused with 503. Default 8192.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// ReadProgress is how long a client may take to send the head, and then each next 16 KiB of the body. Default 10s.
+	ReadProgress time.Duration `yaml:"read_progress"`
+	// WriteStall is how long a client may take nothing of its answer before it counts as gone. Default 5m.
+	WriteStall time.Duration `yaml:"write_stall"`
+	// Idle is how long a connection is kept between requests. Default 120s.
+	Idle time.Duration `yaml:"idle"`
+	// Heartbeat is the longest silence on an event stream. Default 15s.
+	Heartbeat time.Duration `yaml:"heartbeat"`
+	// Drain is how long streams may go on after a stop signal. Default 10m.
+	Drain time.Duration `yaml:"drain"`
+}
+
+// Validate reports every field that can't work, by its path below `gateway`.
+func (c Config) Validate() error {
+	var p conf.Problems
+	if c.MaxBody < 0 || c.MaxHeader < 0 {
+		p.Add("gateway.max_body", "sizes can't be negative")
+	}
+	if c.MaxInFlight < 0 {
+		p.Add("gateway.max_in_flight", "can't be negative")
+	}
+	for name, d := range map[string]time.Duration{
+		"read_progress": c.ReadProgress, "write_stall": c.WriteStall, "idle": c.Idle, "heartbeat": c.Heartbeat, "drain": c.Drain,
+	} {
+		if d < 0 {
+			p.Add("gateway."+name, "can't be negative")
+		}
+	}
+	return p.Err()
+}
+
+// withDefaults fills in what is unset.
+func (c Config) withDefaults() Config {
+	set(&c.MaxBody, 10<<20)
+	set(&c.MaxHeader, 32<<10)
+	set(&c.MaxInFlight, 8192)
+	set(&c.ReadProgress, 10*time.Second)
+	set(&c.WriteStall, 5*time.Minute)
+	set(&c.Idle, 2*time.Minute)
+	set(&c.Heartbeat, 15*time.Second)
+	set(&c.Drain, 10*time.Minute)
+	return c
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,131 @@
+// Package gateway is the service that speaks HTTP to clients: the OpenAI and the Anthropic dialect, the native REST
+// surface and its description. It knows no provider and keeps no state; every request becomes one call to the router.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+
+	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
+)
+
+// Deps are what the gateway is given; all but Ready are required.
+type Deps struct {
+	Logger   *slog.Logger
+	Tracer   trace.Tracer
+	Meter    metric.Meter
+	Verifier auth.Verifier
+	// Router reaches the router, in this process or elsewhere.
+	Router grpc.ClientConnInterface
+	// Ready returns nil while requests are welcome.
+	Ready func() error
+}
+
+// Service is the gateway.
+type Service struct {
+	cfg     Config
+	log     *slog.Logger
+	handler http.Handler
+}
+
+// New builds the gateway.
+func New(cfg Config, deps Deps) (*Service, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	handler, err := routes(cfg, deps)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, log: deps.Logger, handler: handler}, nil
+}
+
+func routes(cfg Config, deps Deps) (http.Handler, error) {
+	s := newSurface(cfg, deps)
+	mux, err := rest.NewMux(context.Background(), s.edges.Router, s.refuse)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mount(mux); err != nil {
+		return nil, err
+	}
+	return front.Chain(rest.Streams(mux, s.edges.Limits), front.Options{
+		Logger: deps.Logger, Tracer: deps.Tracer, Meter: deps.Meter, Verifier: deps.Verifier,
+		MaxInFlight: cfg.MaxInFlight, Open: open, Refuse: s.refuse,
+	})
+}
+
+func newSurface(cfg Config, deps Deps) *surface {
+	return &surface{
+		openai:    edge.OpenAI(),
+		anthropic: edge.Anthropic(),
+		ready:     deps.Ready,
+		edges: &edge.Edges{
+			Relay:  routerv1.NewRelayServiceClient(deps.Router),
+			Router: routerv1.NewRouterServiceClient(deps.Router),
+			Limits: edge.Limits{
+				MaxBody: int64(cfg.MaxBody), ReadProgress: cfg.ReadProgress, WriteStall: cfg.WriteStall, Heartbeat: cfg.Heartbeat,
+			},
+		},
+	}
+}
+
+// Handler is the whole HTTP surface, for tests and for servers of one's own.
+func (s *Service) Handler() http.Handler { return s.handler }
+
+// Serve serves a listener until ctx ends, then lets streams finish within Config.Drain and cuts those past it.
+func (s *Service) Serve(ctx context.Context, lis net.Listener, tlsConfig *tls.Config) error {
+	server := s.server(tlsConfig)
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain)
+		defer cancel()
+		err := server.Shutdown(drain)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		stopped <- err
+	}()
+	var err error
+	if tlsConfig != nil {
+		err = server.ServeTLS(lis, "", "")
+	} else {
+		err = server.Serve(lis)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-stopped
+}
+
+func (s *Service) server(tlsConfig *tls.Config) *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		TLSConfig:         tlsConfig,
+		ReadHeaderTimeout: s.cfg.ReadProgress,
+		IdleTimeout:       s.cfg.Idle,
+		MaxHeaderBytes:    int(s.cfg.MaxHeader),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 256,
+			SendPingTimeout:      30 * time.Second,
+			PingTimeout:          15 * time.Second,
+		},
+	}
+}

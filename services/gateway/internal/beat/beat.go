@@ -1,0 +1,139 @@
+// Package beat keeps silent event streams alive: proxies between a client and Headgate cut connections on which nothing
+// flows while a model thinks.
+package beat
+
+import (
+	"maps"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Writer is a http.ResponseWriter that writes a heartbeat whenever nothing was written for a while. The handler writes
+// whole frames, so a heartbeat always falls between two of them. Safe for concurrent use with its own timer; the
+// handler calls Stop before it returns.
+type Writer struct {
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	every time.Duration
+	stall time.Duration
+	// frame returns the heartbeat, or nil where the answer turns out not to be an event stream.
+	frame func() []byte
+
+	// head is the handler's: a heartbeat that commits the answer must not touch what the handler is writing to.
+	head http.Header
+
+	mu        sync.Mutex
+	timer     *time.Timer
+	stopped   bool
+	committed bool
+	early     bool
+	claimed   bool
+	deadline  time.Time
+}
+
+// New starts the silence. stall is how long one write may wait for the client to take it.
+func New(w http.ResponseWriter, every, stall time.Duration, frame func() []byte) *Writer {
+	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame, head: make(http.Header, 8)}
+	b.timer = time.AfterFunc(every, b.beat)
+	return b
+}
+
+// Header implements http.ResponseWriter: what is set counts if the handler commits the answer.
+func (b *Writer) Header() http.Header { return b.head }
+
+// WriteHeader implements http.ResponseWriter; after a heartbeat the status is 200 already and the call does nothing.
+func (b *Writer) WriteHeader(status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.commit(status)
+}
+
+// Write implements http.ResponseWriter.
+func (b *Writer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.commit(http.StatusOK)
+	if !b.stopped {
+		b.timer.Reset(b.every)
+	}
+	b.extend()
+	return b.w.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (b *Writer) Flush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_ = b.rc.Flush()
+}
+
+// Claim keeps heartbeats away from the head from now on, so that the handler may set headers. It returns false when a
+// heartbeat has already committed the answer as an event stream with status 200: what is left to say has to be said as
+// frames.
+func (b *Writer) Claim() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claimed = true
+	return !b.early
+}
+
+// Stop ends the heartbeats.
+func (b *Writer) Stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	b.timer.Stop()
+}
+
+// Unwrap serves http.ResponseController.
+func (b *Writer) Unwrap() http.ResponseWriter { return b.w }
+
+func (b *Writer) commit(status int) {
+	if b.committed {
+		return
+	}
+	b.committed = true
+	if !b.early {
+		maps.Copy(b.w.Header(), b.head)
+	}
+	b.w.WriteHeader(status)
+}
+
+// extend moves the write deadline on, at most once a second: a deadline isn't free.
+func (b *Writer) extend() {
+	if now := time.Now(); now.Add(b.stall-time.Second).After(b.deadline) {
+		b.deadline = now.Add(b.stall)
+		_ = b.rc.SetWriteDeadline(b.deadline)
+	}
+}
+
+func (b *Writer) beat() {
+	frame := b.frame()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped || frame == nil {
+		return
+	}
+	if !b.committed {
+		if b.claimed {
+			return
+		}
+		b.early = true
+		EventStream(b.w.Header())
+		b.commit(http.StatusOK)
+	}
+	b.extend()
+	if _, err := b.w.Write(frame); err != nil {
+		return
+	}
+	_ = b.rc.Flush()
+	b.timer.Reset(b.every)
+}
+
+// EventStream sets the headers of an event stream that no proxy may hold back or keep.
+func EventStream(h http.Header) {
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no")
+}

@@ -1,0 +1,169 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
+
+	"github.com/headgate-mesh/headgate/services/gateway/internal/beat"
+)
+
+// Chat serves the dialect's chat endpoint.
+func (e *Edges) Chat(d *Dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := ReadBody(w, r, e.Limits)
+		if err != nil {
+			w.Header().Set("Connection", "close") // the rest of the body is still on its way
+			d.Refuse(w, meta.RequestID(r.Context()), fault.From(err))
+			return
+		}
+		e.relay(d, w, r, body)
+	}
+}
+
+// relay opens the call to the router and delivers what comes back. Leaving the function ends the call, and with it the
+// provider's.
+func (e *Edges) relay(d *Dialect, w http.ResponseWriter, r *http.Request, body []byte) {
+	ctx, cancel := context.WithCancel(steered(r))
+	defer cancel()
+	out := beat.New(w, e.Limits.Heartbeat, e.Limits.WriteStall, func() []byte {
+		if f, err := d.ReadFacts(body); err != nil || !f.Stream {
+			return nil
+		}
+		return d.Heartbeat()
+	})
+	defer out.Stop()
+	a := &answer{dialect: d, out: out, requestID: meta.RequestID(ctx)}
+	calls, err := e.Relay.Relay(ctx, &routerv1.RelayRequest{
+		Dialect:   d.ID,
+		Operation: routerv1.Operation_OPERATION_CHAT,
+		Body:      body,
+		Headers:   clientHeaders(d, r.Header),
+		Query:     r.URL.RawQuery,
+	})
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.deliver(calls)
+}
+
+func clientHeaders(d *Dialect, h http.Header) []*routerv1.Header {
+	var list []*routerv1.Header
+	for _, name := range d.RequestHeaders {
+		for _, value := range h[name] {
+			list = append(list, &routerv1.Header{Name: strings.ToLower(name), Value: value})
+		}
+	}
+	return list
+}
+
+type receiver interface {
+	Recv() (*routerv1.RelayResponse, error)
+}
+
+// answer is the client's side of one relayed call. It belongs to one goroutine.
+type answer struct {
+	dialect   *Dialect
+	out       *beat.Writer
+	requestID string
+	begun     bool
+	stream    bool
+	// early says that a heartbeat has promised the client a stream before the head was known.
+	early bool
+}
+
+// deliver writes until the trailer. What ends without one didn't end well, and is made to look so.
+func (a *answer) deliver(in receiver) {
+	for {
+		m, err := in.Recv()
+		if err != nil {
+			a.fail(ended(err))
+			return
+		}
+		if m.GetHead() != nil {
+			a.begin(m)
+		}
+		if !a.write(m.GetData()) {
+			return
+		}
+		if m.GetTrailer() != nil {
+			_, _ = in.Recv() // lets the router put its connection to the provider back
+			return
+		}
+	}
+}
+
+func ended(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the router ended the answer before its end; try again")
+	}
+	return err
+}
+
+// begin writes the head. After an early heartbeat a head that isn't a stream's success can only be told in band.
+func (a *answer) begin(m *routerv1.RelayResponse) {
+	a.begun = true
+	head := m.GetHead()
+	a.stream = head.GetStream()
+	if a.early = !a.out.Claim(); a.early {
+		return
+	}
+	h := a.out.Header()
+	for _, header := range head.GetHeaders() {
+		h.Add(header.GetName(), header.GetValue())
+	}
+	Served(h, head.GetProvider(), head.GetModel(), head.GetUpstreamRequestId(), head.GetAttempts())
+	if a.stream {
+		beat.EventStream(h)
+	} else {
+		a.out.Stop()
+		if m.GetTrailer() != nil {
+			h.Set("Content-Length", itoa(len(m.GetData())))
+		}
+	}
+	a.out.WriteHeader(int(head.GetStatus()))
+}
+
+// write sends data; frames of a stream are flushed at once. It returns false when the client is gone.
+func (a *answer) write(data []byte) bool {
+	if len(data) == 0 {
+		return true
+	}
+	if a.early && !a.stream {
+		data = a.dialect.AsFrame(data)
+	}
+	if _, err := a.out.Write(data); err != nil {
+		return false
+	}
+	if a.stream || a.early {
+		a.out.Flush()
+	}
+	return true
+}
+
+// fail ends the answer with an error: as a status while nothing was written, as an error frame in a stream, and as a
+// broken connection in the middle of a body.
+func (a *answer) fail(err error) {
+	f := fault.From(err)
+	a.out.Stop()
+	if !a.begun {
+		a.early = !a.out.Claim()
+	}
+	switch {
+	case a.early || a.stream:
+		_, _ = a.out.Write(a.dialect.ErrorFrame(f, a.requestID))
+		a.out.Flush()
+	case !a.begun:
+		a.dialect.Refuse(a.out, a.requestID, f)
+	default:
+		panic(http.ErrAbortHandler) //nolint:forbidigo // the one way to break a connection on purpose
+	}
+}

@@ -1,0 +1,59 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/headgate-mesh/headgate/kit/meta"
+)
+
+// Served sets the headers that tell who answered; what isn't known is left out.
+func Served(h http.Header, provider, model, upstreamRequestID string, attempts int32) {
+	h.Set(meta.Provider, provider)
+	h.Set(meta.Model, headerText(model))
+	if upstreamRequestID != "" {
+		h.Set(meta.UpstreamRequestID, upstreamRequestID)
+	}
+	h.Set(meta.Attempts, itoa(int(attempts)))
+	h.Set(meta.Cache, "off")
+}
+
+// headerText replaces what a header can't carry: a model's name is the client's own text.
+func headerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// steering are the request headers that travel to the router as metadata of the same name.
+var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags}
+
+// steered returns the request's context with its steering headers as outgoing metadata.
+func steered(r *http.Request) context.Context {
+	ctx := r.Context()
+	for _, name := range steering {
+		if v := r.Header.Get(name); v != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, name, v)
+		}
+	}
+	return ctx
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// AsFrame makes one frame of an error body, for a client that a heartbeat has already promised a stream.
+func (d *Dialect) AsFrame(body []byte) []byte {
+	line := bytes.ReplaceAll(bytes.ReplaceAll(body, []byte("\n"), nil), []byte("\r"), nil)
+	if bytes.Contains(d.Heartbeat(), []byte("event:")) {
+		return append(append([]byte("event: error\ndata: "), line...), "\n\n"...)
+	}
+	return append(append([]byte("data: "), line...), "\n\n"...)
+}

@@ -1,0 +1,55 @@
+// Package front is what every HTTP request passes before its route: recovery, request id, telemetry, limits and
+// authentication, in this order.
+package front
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+// Options are what the chain needs; all are required.
+type Options struct {
+	Logger      *slog.Logger
+	Tracer      trace.Tracer
+	Meter       metric.Meter
+	Verifier    auth.Verifier
+	MaxInFlight int
+	// Open reports whether a path needs no key.
+	Open func(path string) bool
+	// Refuse writes an error in the dialect of the request's path.
+	Refuse func(w http.ResponseWriter, r *http.Request, err *fault.Error)
+}
+
+// Chain puts everything in front of the routes. The order is the order in which a request meets them.
+func Chain(routes http.Handler, o Options) (http.Handler, error) {
+	t, err := newTelemetry(o)
+	if err != nil {
+		return nil, err
+	}
+	return requestID(
+		t.observe(
+			recoverPanic(o,
+				limitInFlight(o,
+					authenticate(o, routes))))), nil
+}
+
+// limitInFlight refuses what is more than the gateway takes at once: quickly, and with a time to come back.
+func limitInFlight(o Options, next http.Handler) http.Handler {
+	places := make(chan struct{}, o.MaxInFlight)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next.ServeHTTP(w, r)
+		default:
+			o.Refuse(w, r, overloaded().After(time.Second))
+		}
+	})
+}

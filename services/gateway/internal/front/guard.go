@@ -1,0 +1,93 @@
+package front
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
+)
+
+func overloaded() *fault.Error {
+	return fault.New(errorsv1.Reason_REASON_OVERLOADED, "the gateway is serving as many requests as it takes; try again shortly")
+}
+
+// requestID takes the client's id where it is usable, else makes one; every response carries it under both names that
+// the vendors' SDKs read.
+func requestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get(meta.RequestIDHeader)
+		if !meta.ValidID(id) {
+			id = meta.NewID()
+		}
+		h := w.Header()
+		h.Set("X-Request-Id", id)
+		h.Set("Request-Id", id)
+		next.ServeHTTP(w, r.WithContext(meta.WithRequestID(r.Context(), id)))
+	})
+}
+
+// recoverPanic answers a defect with an error instead of a dropped connection, unless the answer has begun.
+func recoverPanic(o Options, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value too
+				panic(cause) //nolint:forbidigo // the one way to break a connection on purpose
+			}
+			o.Logger.LogAttrs(r.Context(), slog.LevelError, "panic",
+				slog.String("request_id", meta.RequestID(r.Context())), slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
+			o.Refuse(w, r, fault.New(errorsv1.Reason_REASON_INTERNAL, "an unexpected error; its cause is in the log beside the request id"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate verifies the caller's key and takes it out of the headers: from here on it travels in the context only.
+func authenticate(o Options, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.Open(r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, err := principal(r, o.Verifier)
+		if err != nil {
+			o.Refuse(w, r, fault.From(err))
+			return
+		}
+		strip(r.Header)
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func principal(r *http.Request, v auth.Verifier) (context.Context, error) {
+	key, err := auth.KeyFromHeader(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	who, err := v.Verify(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	return auth.WithKey(auth.NewContext(r.Context(), who), key), nil
+}
+
+// strip removes what must not travel on: credentials, and names that only the mesh itself may use.
+func strip(h http.Header) {
+	h.Del("Authorization")
+	h.Del("X-Api-Key")
+	h.Del("Cookie")
+	for name := range h {
+		if strings.HasPrefix(strings.ToLower(name), meta.InternalPrefix) {
+			h.Del(name)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package front
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/headgate-mesh/headgate/kit/meta"
+)
+
+// telemetry measures requests: a server span, a duration histogram, and a log line (debug for what went well, warn for
+// server errors, info for refusals).
+type telemetry struct {
+	log        *slog.Logger
+	tracer     trace.Tracer
+	propagator propagation.TraceContext
+	duration   metric.Float64Histogram
+	sets       sync.Map // labelKey -> attribute.Set
+}
+
+type labelKey struct {
+	method, route string
+	status        int
+}
+
+func newTelemetry(o Options) (*telemetry, error) {
+	duration, err := o.Meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of HTTP requests, streams to their end."),
+		metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600))
+	if err != nil {
+		return nil, err
+	}
+	return &telemetry{log: o.Logger, tracer: o.Tracer, duration: duration}, nil
+}
+
+func (t *telemetry) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		route := Route(r.URL.Path)
+		ctx, span := t.tracer.Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer))
+		s := &statusWriter{ResponseWriter: w}
+		defer func() { t.end(ctx, span, r.Method, route, s.status, time.Since(start)) }()
+		next.ServeHTTP(s, r.WithContext(ctx))
+	})
+}
+
+func (t *telemetry) end(ctx context.Context, span trace.Span, method, route string, status int, elapsed time.Duration) {
+	t.duration.Record(ctx, elapsed.Seconds(), metric.WithAttributeSet(t.set(labelKey{known(method), route, status})))
+	if span.IsRecording() {
+		span.SetAttributes(attribute.String("http.request.method", known(method)), attribute.String("http.route", route),
+			attribute.Int("http.response.status_code", status))
+	}
+	span.End()
+	t.log.LogAttrs(ctx, level(status), "request", slog.String("request_id", meta.RequestID(ctx)),
+		slog.String("method", known(method)), slog.String("route", route), slog.Int("status", status), slog.Duration("took", elapsed))
+}
+
+func (t *telemetry) set(k labelKey) attribute.Set {
+	if s, ok := t.sets.Load(k); ok {
+		return s.(attribute.Set)
+	}
+	s := attribute.NewSet(attribute.String("http.request.method", k.method),
+		attribute.String("http.route", k.route), attribute.Int("http.response.status_code", k.status))
+	t.sets.Store(k, s)
+	return s
+}
+
+func level(status int) slog.Level {
+	switch {
+	case status >= 500:
+		return slog.LevelWarn
+	case status >= 400:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// Route names a path for metrics: a client must not be able to make time series.
+func Route(path string) string {
+	switch path {
+	case "/v1/chat/completions", "/v1/messages", "/v1/models", "/api/v1/chat", "/api/v1/chat:stream",
+		"/api/v1/models", "/api/v1/targets", "/docs", "/openapi.json", "/healthz", "/readyz":
+		return path
+	}
+	if strings.HasPrefix(path, "/v1/models/") {
+		return "/v1/models/{id}"
+	}
+	return "other"
+}
+
+func known(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions:
+		return method
+	}
+	return "_OTHER"
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusWriter) WriteHeader(status int) {
+	if s.status == 0 {
+		s.status = status
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (s *statusWriter) Write(p []byte) (int, error) {
+	if s.status == 0 {
+		s.status = http.StatusOK
+	}
+	return s.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher, which grpc-gateway asks for.
+func (s *statusWriter) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
+
+// Unwrap serves http.ResponseController.
+func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }

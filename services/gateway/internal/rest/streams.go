@@ -1,0 +1,53 @@
+package rest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/headgate-mesh/headgate/kit/fault"
+
+	"github.com/headgate-mesh/headgate/services/gateway/internal/beat"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
+)
+
+// Streams bounds the bodies of native requests and keeps their event streams alive; other paths pass untouched.
+func Streams(next http.Handler, l edge.Limits) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/api/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if err := bound(w, r, l); err != nil {
+			w.Header().Set("Connection", "close")
+			Refuse(w, fault.From(err))
+			return
+		}
+		stream := ChooseEvents(r.Header) && strings.HasSuffix(r.URL.Path, ":stream")
+		out := beat.New(w, l.Heartbeat, l.WriteStall, func() []byte { return heartbeat(stream) })
+		defer out.Stop()
+		next.ServeHTTP(out, r)
+	})
+}
+
+// heartbeat is a comment between events; newline-delimited JSON has no such thing.
+func heartbeat(events bool) []byte {
+	if !events {
+		return nil
+	}
+	return []byte(": ping\n\n")
+}
+
+// bound reads the body now, within the limits, so that nothing behind has to.
+func bound(w http.ResponseWriter, r *http.Request, l edge.Limits) error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	body, err := edge.ReadBody(w, r, l)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}

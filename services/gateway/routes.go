@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
+
+	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/page"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
+)
+
+// surface is everything the gateway serves, by dialect.
+type surface struct {
+	openai, anthropic *edge.Dialect
+	edges             *edge.Edges
+	ready             func() error
+}
+
+// mount hangs the routes that aren't generated on the mux.
+func (s *surface) mount(mux *runtime.ServeMux) error {
+	routes := []struct {
+		method, pattern string
+		handler         runtime.HandlerFunc
+	}{
+		{http.MethodPost, "/v1/chat/completions", plain(s.edges.Chat(s.openai))},
+		{http.MethodPost, "/v1/messages", plain(s.edges.Chat(s.anthropic))},
+		{http.MethodGet, "/v1/models", s.models},
+		{http.MethodGet, "/v1/models/{id=**}", s.model},
+		{http.MethodGet, "/openapi.json", plain(page.OpenAPI)},
+		{http.MethodGet, "/docs", plain(page.Docs().ServeHTTP)},
+		{http.MethodGet, "/docs/{file=**}", plain(page.Docs().ServeHTTP)},
+		{http.MethodGet, "/healthz", plain(page.Health)},
+		{http.MethodGet, "/readyz", plain(page.Ready(s.ready))},
+		{http.MethodGet, "/", plain(http.RedirectHandler("/docs", http.StatusFound).ServeHTTP)},
+	}
+	for _, r := range routes {
+		if err := mux.HandlePath(r.method, r.pattern, r.handler); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func plain(h http.HandlerFunc) runtime.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request, _ map[string]string) { h(w, r) }
+}
+
+// speaks tells which dialect a model list is wanted in: the two vendors share the path.
+func (s *surface) speaks(r *http.Request) *edge.Dialect {
+	if r.Header.Get("Anthropic-Version") != "" {
+		return s.anthropic
+	}
+	return s.openai
+}
+
+func (s *surface) models(w http.ResponseWriter, r *http.Request, _ map[string]string) {
+	s.edges.Models(s.speaks(r))(w, r)
+}
+
+func (s *surface) model(w http.ResponseWriter, r *http.Request, params map[string]string) {
+	s.edges.Model(s.speaks(r), params["id"])(w, r)
+}
+
+// open reports whether a path needs no key.
+func open(path string) bool {
+	switch path {
+	case "/", "/healthz", "/readyz", "/openapi.json", "/docs":
+		return true
+	}
+	return strings.HasPrefix(path, "/docs/")
+}
+
+// refuse writes an error in the dialect of the path.
+func (s *surface) refuse(w http.ResponseWriter, r *http.Request, err *fault.Error) {
+	err = advise(r, err)
+	path, id := r.URL.Path, meta.RequestID(r.Context())
+	switch {
+	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/") || strings.HasPrefix(path, "/v1/v1/messages"):
+		s.anthropic.Refuse(w, id, err)
+	case strings.HasPrefix(path, "/v1/") || path == "/chat/completions":
+		s.openai.Refuse(w, id, err)
+	default:
+		rest.Refuse(w, err)
+	}
+}
+
+// advise adds what a client most probably did wrong to what no route takes.
+func advise(r *http.Request, err *fault.Error) *fault.Error {
+	switch {
+	case err.Reason == errorsv1.Reason_REASON_METHOD_NOT_ALLOWED:
+		return fault.New(err.Reason, "this path takes %s only", allowed(r.URL.Path)).With("allow", allowed(r.URL.Path))
+	case err.Reason != errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
+		return err
+	case strings.HasPrefix(r.URL.Path, "/v1/v1/"):
+		return fault.New(err.Reason, "no such path; the base URL of the Anthropic SDKs has no /v1 at its end")
+	case r.URL.Path == "/chat/completions":
+		return fault.New(err.Reason, "no such path; the base URL of the OpenAI SDKs ends in /v1")
+	}
+	return err
+}
+
+// allowed is the method a known path takes.
+func allowed(path string) string {
+	switch path {
+	case "/v1/chat/completions", "/v1/messages", "/api/v1/chat", "/api/v1/chat:stream":
+		return http.MethodPost
+	}
+	return http.MethodGet
+}

@@ -1,0 +1,171 @@
+package router
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/kit/conf"
+
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
+)
+
+// Config says which providers exist and which names clients may ask for.
+type Config struct {
+	// Providers by name, in the order of the file: the first of a kind takes that kind's own model names.
+	Providers conf.Map[Provider] `yaml:"providers"`
+	// Models by the names clients use. A name that isn't here goes to the provider it belongs to (claude-*, gpt-*,
+	// o*), or as `provider/model` to that provider.
+	Models conf.Map[Model] `yaml:"models"`
+	// Timeouts for every attempt, unless a provider or a model sets its own.
+	Timeouts Timeouts `yaml:"timeouts"`
+}
+
+// Provider is one place that answers.
+type Provider struct {
+	// Kind is the wire protocol: openai or anthropic. Required.
+	Kind string `yaml:"kind"`
+	// APIKey is Headgate's own credential at the provider. Required.
+	APIKey conf.Secret `yaml:"api_key"`
+	// BaseURL is what the provider's own SDK would be given: OpenAI's with /v1, Anthropic's without. Default: the
+	// vendor's public address.
+	BaseURL string `yaml:"base_url"`
+	// Trust is the highest sensitivity the provider may see: none, low, medium (the default), high or local.
+	Trust string `yaml:"trust"`
+	// Timeouts override the general ones.
+	Timeouts Timeouts `yaml:"timeouts"`
+}
+
+// Model is a name that clients use, and what stands behind it.
+type Model struct {
+	// Strategy is how a target is chosen: failover (in order, the default).
+	Strategy string `yaml:"strategy"`
+	// Targets in order of preference; at least one.
+	Targets []Target `yaml:"targets"`
+	// Timeouts override the provider's.
+	Timeouts Timeouts `yaml:"timeouts"`
+}
+
+// Target is one model at one provider.
+type Target struct {
+	// Provider is a name under `providers`. Required.
+	Provider string `yaml:"provider"`
+	// Model is the name sent to the provider. Required.
+	Model string `yaml:"model"`
+}
+
+// Timeouts bound one attempt. Zero leaves the more general setting in force.
+type Timeouts struct {
+	// Connect bounds dialling and the TLS handshake. Default 5s. Only the general and the provider's setting count:
+	// connections are shared by models.
+	Connect time.Duration `yaml:"connect"`
+	// FirstContent bounds the wait from sending the request to the first text, reasoning or tool call of a stream.
+	// Default 120s.
+	FirstContent time.Duration `yaml:"first_content"`
+	// Gap bounds the silence between two events of a stream. Default 60s.
+	Gap time.Duration `yaml:"gap"`
+	// Total bounds the whole call. Default 600s.
+	Total time.Duration `yaml:"total"`
+}
+
+// DefaultTimeouts are in force where the configuration is silent.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{Connect: 5 * time.Second, FirstContent: 120 * time.Second, Gap: 60 * time.Second, Total: 600 * time.Second}
+}
+
+// Over returns t with what it leaves unset taken from base.
+func (t Timeouts) Over(base Timeouts) Timeouts {
+	pick := func(a, b time.Duration) time.Duration {
+		if a > 0 {
+			return a
+		}
+		return b
+	}
+	return Timeouts{
+		Connect:      pick(t.Connect, base.Connect),
+		FirstContent: pick(t.FirstContent, base.FirstContent),
+		Gap:          pick(t.Gap, base.Gap),
+		Total:        pick(t.Total, base.Total),
+	}
+}
+
+// kinds are the provider kinds that Headgate speaks.
+var kinds = []string{openai.Kind, anthropic.Kind}
+
+
+// trusts are the words for a provider's trust.
+var trusts = map[string]llmv1.Sensitivity{
+	"":       llmv1.Sensitivity_SENSITIVITY_MEDIUM,
+	"none":   llmv1.Sensitivity_SENSITIVITY_NONE,
+	"low":    llmv1.Sensitivity_SENSITIVITY_LOW,
+	"medium": llmv1.Sensitivity_SENSITIVITY_MEDIUM,
+	"high":   llmv1.Sensitivity_SENSITIVITY_HIGH,
+	"local":  llmv1.Sensitivity_SENSITIVITY_HIGH,
+}
+
+// Validate reports every field that can't work, by its path in the file.
+func (c *Config) Validate() error {
+	var p conf.Problems
+	c.Timeouts.check(&p, "timeouts")
+	for name, provider := range c.Providers.All() {
+		provider.check(&p, name)
+	}
+	for name, model := range c.Models.All() {
+		c.checkModel(&p, name, model)
+	}
+	return p.Err()
+}
+
+func (m Provider) check(p *conf.Problems, name string) {
+	path := "providers." + name
+	if strings.ContainsAny(name, "/ ") || name == "" {
+		p.Add(path, "a provider's name must be non-empty, without a slash or a space: it is the part before the slash in provider/model")
+	}
+	if !slices.Contains(kinds, m.Kind) {
+		p.Add(path+".kind", "must be one of %s", strings.Join(kinds, ", "))
+	}
+	if m.APIKey == "" {
+		p.Add(path+".api_key", "is required")
+	}
+	if _, ok := trusts[m.Trust]; !ok {
+		p.Add(path+".trust", "must be one of none, low, medium, high, local")
+	}
+	if m.BaseURL != "" && !httpURL(m.BaseURL) {
+		p.Add(path+".base_url", "must be an http or https address without query, fragment or user, as the provider's SDK would be given")
+	}
+	m.Timeouts.check(p, path+".timeouts")
+}
+
+func (c *Config) checkModel(p *conf.Problems, name string, m Model) {
+	path := "models." + name
+	if m.Strategy != "" && m.Strategy != "failover" {
+		p.Add(path+".strategy", "must be failover")
+	}
+	if len(m.Targets) == 0 {
+		p.Add(path+".targets", "needs at least one target")
+	}
+	for _, t := range m.Targets {
+		if _, ok := c.Providers.Get(t.Provider); !ok {
+			p.Add(path+".targets", "names provider %q, which isn't under providers", t.Provider)
+		}
+		if t.Model == "" {
+			p.Add(path+".targets", "each target needs a model: the name sent to the provider")
+		}
+	}
+	m.Timeouts.check(p, path+".timeouts")
+}
+
+func (t Timeouts) check(p *conf.Problems, path string) {
+	if t.Connect < 0 || t.FirstContent < 0 || t.Gap < 0 || t.Total < 0 {
+		p.Add(path, "durations can't be negative")
+	}
+}
+
+func httpURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		u.User == nil && u.RawQuery == "" && u.Fragment == ""
+}

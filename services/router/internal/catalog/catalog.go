@@ -1,0 +1,155 @@
+// Package catalog knows which targets answer to a model's name.
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+)
+
+// Target is one model at one provider.
+type Target struct {
+	// Provider answers.
+	Provider *adapter.Adapter
+	// Model is the name sent to it.
+	Model string
+	// FirstContent, Gap and Total bound an attempt, and the call.
+	FirstContent, Gap, Total time.Duration
+}
+
+// Model is a configured name and its targets in order of preference.
+type Model struct {
+	Name    string
+	Targets []Target
+}
+
+// Provider is a configured provider with its timers.
+type Provider struct {
+	Adapter                  *adapter.Adapter
+	FirstContent, Gap, Total time.Duration
+}
+
+// Catalog resolves names. It doesn't change after New and is safe for concurrent use.
+type Catalog struct {
+	models    map[string]Model
+	order     []Model
+	providers []Provider
+}
+
+// New builds a catalog; the order of models and providers is the order of lists, and the first provider of a kind takes
+// that kind's own names.
+func New(models []Model, providers []Provider) *Catalog {
+	c := &Catalog{models: make(map[string]Model, len(models)), order: models, providers: providers}
+	for _, m := range models {
+		c.models[m.Name] = m
+	}
+	return c
+}
+
+// Models returns the configured models in order; callers don't change them.
+func (c *Catalog) Models() []Model { return c.order }
+
+// Providers returns the configured providers in order; callers don't change them.
+func (c *Catalog) Providers() []Provider { return c.providers }
+
+// Resolve returns the targets of a name: those of a configured model, else the provider's in provider/model, else the
+// first provider whose vendor uses such names. The error is MODEL_NOT_FOUND.
+func (c *Catalog) Resolve(name string) ([]Target, error) {
+	if m, ok := c.models[name]; ok {
+		return m.Targets, nil
+	}
+	if provider, model, ok := strings.Cut(name, "/"); ok && model != "" {
+		if p, ok := c.byName(provider); ok {
+			return []Target{p.target(model)}, nil
+		}
+	}
+	kind := vendorOf(name)
+	if kind == "" {
+		return nil, notFound("the model isn't configured and its name belongs to no known vendor; GET /v1/models lists the names that are")
+	}
+	for _, p := range c.providers {
+		if p.Adapter.Kind() == kind {
+			return []Target{p.target(name)}, nil
+		}
+	}
+	return nil, notFound("the model's name belongs to a provider of kind " + kind + ", and none is configured; GET /v1/models lists the names that are")
+}
+
+func (c *Catalog) byName(name string) (Provider, bool) {
+	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Adapter.Name() == name })
+	if i < 0 {
+		return Provider{}, false
+	}
+	return c.providers[i], true
+}
+
+func (p Provider) target(model string) Target {
+	return Target{Provider: p.Adapter, Model: model, FirstContent: p.FirstContent, Gap: p.Gap, Total: p.Total}
+}
+
+func notFound(message string) error {
+	return fault.New(errorsv1.Reason_REASON_MODEL_NOT_FOUND, "%s", message).With("field", "model")
+}
+
+// vendorOf tells which vendor names its models like this: claude-*, gpt-*, chatgpt-*, or o and a digit.
+func vendorOf(name string) string {
+	switch {
+	case strings.HasPrefix(name, "claude-"):
+		return "anthropic"
+	case strings.HasPrefix(name, "gpt-"), strings.HasPrefix(name, "chatgpt-"):
+		return "openai"
+	case len(name) >= 2 && name[0] == 'o' && name[1] >= '0' && name[1] <= '9':
+		return "openai"
+	}
+	return ""
+}
+
+// Trusted keeps the targets that may see a request of this sensitivity, in order. The error, where none may, is
+// SENSITIVITY: a label fails closed.
+func Trusted(targets []Target, label llmv1.Sensitivity) ([]Target, error) {
+	kept := keep(targets, func(t Target) bool { return t.Provider.Trust() >= label })
+	if len(kept) == 0 {
+		return nil, fault.New(errorsv1.Reason_REASON_SENSITIVITY,
+			"no target of this model may see a request of sensitivity %s; ask for a model whose provider has that trust",
+			strings.ToLower(strings.TrimPrefix(label.String(), "SENSITIVITY_"))).With("field", "x-headgate-sensitivity")
+	}
+	return kept, nil
+}
+
+// Speaking keeps the targets that take requests in a dialect, in order. The error, where none does, is UNSUPPORTED.
+func Speaking(targets []Target, dialect llmv1.Dialect) ([]Target, error) {
+	kept := keep(targets, func(t Target) bool { return t.Provider.Dialect() == dialect })
+	if len(kept) == 0 {
+		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED,
+			"the model is served in another dialect; send the request to %s, or over gRPC to headgate.router.v1.RouterService",
+			edgeOf(targets[0].Provider.Dialect())).With("field", "model")
+	}
+	return kept, nil
+}
+
+func edgeOf(dialect llmv1.Dialect) string {
+	if dialect == llmv1.Dialect_DIALECT_ANTHROPIC {
+		return "POST /v1/messages"
+	}
+	return "POST /v1/chat/completions"
+}
+
+// keep returns targets itself when all stay: the common case costs nothing.
+func keep(targets []Target, good func(Target) bool) []Target {
+	if !slices.ContainsFunc(targets, func(t Target) bool { return !good(t) }) {
+		return targets
+	}
+	var kept []Target
+	for _, t := range targets {
+		if good(t) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}

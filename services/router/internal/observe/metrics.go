@@ -1,0 +1,111 @@
+package observe
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+)
+
+// maxLabels bounds how many provider and model pairs get time series of their own: a client chooses the model's name.
+const maxLabels = 500
+
+type metrics struct {
+	duration, first metric.Float64Histogram
+	tokens          metric.Int64Histogram
+}
+
+// Boundaries are those of the GenAI metrics conventions.
+func seconds() metric.HistogramOption {
+	return metric.WithExplicitBucketBoundaries(0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+}
+
+func tokenCounts() metric.HistogramOption {
+	return metric.WithExplicitBucketBoundaries(1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+}
+
+func newMetrics(meter metric.Meter) (m metrics, err error) {
+	m.duration, err = meter.Float64Histogram("gen_ai.client.operation.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of attempts at providers."), seconds())
+	if err != nil {
+		return m, err
+	}
+	m.first, err = meter.Float64Histogram("gen_ai.client.operation.time_to_first_chunk", metric.WithUnit("s"),
+		metric.WithDescription("Time from sending an attempt to its first content."), seconds())
+	if err != nil {
+		return m, err
+	}
+	m.tokens, err = meter.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
+		metric.WithDescription("Tokens that providers reported, per attempt."), tokenCounts())
+	return m, err
+}
+
+// record adds one attempt to the histograms.
+func (m *metrics) record(a *Attempt, l *labelSet, err error) {
+	elapsed := metric.WithAttributeSet(l.plain)
+	if err != nil {
+		elapsed = metric.WithAttributeSet(l.failed(errorType(err)))
+	}
+	m.duration.Record(a.ctx, time.Since(a.start).Seconds(), elapsed)
+	if a.first > 0 {
+		m.first.Record(a.ctx, a.first.Seconds(), metric.WithAttributeSet(l.plain))
+	}
+	if u := a.reading.Usage; u != nil {
+		m.tokens.Record(a.ctx, u.GetInputTokens(), metric.WithAttributeSet(l.input))
+		m.tokens.Record(a.ctx, u.GetOutputTokens(), metric.WithAttributeSet(l.output))
+	}
+}
+
+// labelSet is the ready-made attributes of one provider and model.
+type labelSet struct {
+	base                 []attribute.KeyValue
+	plain, input, output attribute.Set
+}
+
+func newLabelSet(t catalog.Target, model string) *labelSet {
+	base := []attribute.KeyValue{
+		attribute.String("gen_ai.operation.name", "chat"),
+		attribute.String("gen_ai.provider.name", t.Provider.Kind()),
+		attribute.String("gen_ai.request.model", model),
+		attribute.String("headgate.provider", t.Provider.Name()),
+	}
+	with := func(extra ...attribute.KeyValue) attribute.Set {
+		return attribute.NewSet(append(append([]attribute.KeyValue{}, base...), extra...)...)
+	}
+	return &labelSet{
+		base:   base,
+		plain:  with(),
+		input:  with(attribute.String("gen_ai.token.type", "input")),
+		output: with(attribute.String("gen_ai.token.type", "output")),
+	}
+}
+
+func (l *labelSet) failed(errorType string) attribute.Set {
+	return attribute.NewSet(append(append([]attribute.KeyValue{}, l.base...), attribute.String("error.type", errorType))...)
+}
+
+// labels keeps label sets. Its zero value is ready.
+type labels struct {
+	sets sync.Map // [2]string{provider, model} -> *labelSet
+	size atomic.Int64
+}
+
+// of returns the labels of a target. A model gets its own only once a provider has answered for it (known), and while
+// there is room; until then it counts as _OTHER.
+func (l *labels) of(t catalog.Target, known bool) *labelSet {
+	key := [2]string{t.Provider.Name(), t.Model}
+	if s, ok := l.sets.Load(key); ok {
+		return s.(*labelSet)
+	}
+	if !known || l.size.Load() >= maxLabels {
+		key[1] = "_OTHER"
+	} else {
+		l.size.Add(1)
+	}
+	s, _ := l.sets.LoadOrStore(key, newLabelSet(t, key[1]))
+	return s.(*labelSet)
+}

@@ -1,0 +1,108 @@
+// Package steer reads what a caller wants of one call from its metadata (design section 4): the sensitivity label, the
+// route, the deadline and the tags. HTTP request headers arrive here under the same names.
+package steer
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
+)
+
+const (
+	maxTags       = 32
+	maxTagLength  = 128
+	maxTimeout    = 24 * time.Hour
+	maxRouteBytes = 256
+)
+
+// Wishes is what a caller wants of one call.
+type Wishes struct {
+	// Sensitivity is the label; unspecified means none.
+	Sensitivity llmv1.Sensitivity
+	// Route replaces the request's model for routing; empty means the request's.
+	Route string
+	// Timeout is the caller's total deadline; 0 means the configured one.
+	Timeout time.Duration
+}
+
+// Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
+// name: a label that was misspelt must not be ignored.
+func Read(ctx context.Context) (Wishes, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	var w Wishes
+	var err error
+	if w.Sensitivity, err = sensitivity(one(md, meta.Sensitivity)); err != nil {
+		return w, err
+	}
+	if w.Timeout, err = timeout(one(md, meta.TimeoutMS)); err != nil {
+		return w, err
+	}
+	w.Route = one(md, meta.Route)
+	if len(w.Route) > maxRouteBytes {
+		return w, invalid(meta.Route, "must be a model's name of at most 256 bytes")
+	}
+	return w, checkTags(one(md, meta.Tags))
+}
+
+func one(md metadata.MD, name string) string {
+	if v := md[name]; len(v) > 0 {
+		return strings.TrimSpace(v[0])
+	}
+	return ""
+}
+
+func sensitivity(s string) (llmv1.Sensitivity, error) {
+	switch s {
+	case "":
+		return llmv1.Sensitivity_SENSITIVITY_UNSPECIFIED, nil
+	case "none":
+		return llmv1.Sensitivity_SENSITIVITY_NONE, nil
+	case "low":
+		return llmv1.Sensitivity_SENSITIVITY_LOW, nil
+	case "medium":
+		return llmv1.Sensitivity_SENSITIVITY_MEDIUM, nil
+	case "high":
+		return llmv1.Sensitivity_SENSITIVITY_HIGH, nil
+	}
+	return llmv1.Sensitivity_SENSITIVITY_HIGH, invalid(meta.Sensitivity, "must be none, low, medium or high")
+}
+
+func timeout(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	ms, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || ms < 1 || ms > maxTimeout.Milliseconds() {
+		return 0, invalid(meta.TimeoutMS, "must be a whole number of milliseconds from 1 to 86400000")
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+func checkTags(s string) error {
+	if s == "" {
+		return nil
+	}
+	tags := strings.Split(s, ",")
+	if len(tags) > maxTags {
+		return invalid(meta.Tags, "takes at most 32 tags")
+	}
+	for _, tag := range tags {
+		key, value, ok := strings.Cut(tag, "=")
+		if !ok || strings.TrimSpace(key) == "" || len(key) > maxTagLength || len(value) > maxTagLength {
+			return invalid(meta.Tags, "must look like team=search,feature=autocomplete, each side at most 128 bytes")
+		}
+	}
+	return nil
+}
+
+func invalid(header, remedy string) error {
+	return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s %s", header, remedy).With("field", header)
+}

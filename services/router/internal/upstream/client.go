@@ -1,0 +1,149 @@
+// Package upstream is the HTTP side of a provider: pooled connections, timers, and the rule that nothing a provider
+// says reaches a client with a credential in it.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+const (
+	// idlePerHost keeps this many idle connections to a provider: a burst of streams that ends shouldn't cost the next
+	// one a TLS handshake each.
+	idlePerHost = 512
+	idleTimeout = 90 * time.Second
+	bufferSize  = 16 << 10
+	// headerLimit bounds a provider's response headers.
+	headerLimit = 64 << 10
+)
+
+// Config is one provider's address and credential.
+type Config struct {
+	// Name is the provider's configured name, for errors.
+	Name string
+	// BaseURL has no trailing slash.
+	BaseURL string
+	// Key is Headgate's credential; Authorize puts it on a request.
+	Key       string
+	Authorize func(h http.Header, key string)
+	// Connect bounds dialling and, separately, the TLS handshake.
+	Connect time.Duration
+	// UserAgent goes with every request.
+	UserAgent string
+}
+
+// Client sends requests to one provider. Safe for concurrent use.
+type Client struct {
+	cfg       Config
+	base      *url.URL
+	transport *http.Transport
+	mask      *Mask
+}
+
+// New builds a client. It fails on an address that isn't a URL.
+func New(cfg Config) (*Client, error) {
+	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/"))
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg, base: base, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Key)}, nil
+}
+
+// newTransport asks for no compression (a compressed event stream can't be flushed frame by frame) and follows no
+// redirect, since it is used without an http.Client.
+func newTransport(connect time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    connect,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		ReadBufferSize:         bufferSize,
+		WriteBufferSize:        bufferSize,
+		MaxResponseHeaderBytes: headerLimit,
+	}
+}
+
+// Request is what is sent.
+type Request struct {
+	// Method is GET or POST.
+	Method string
+	// Path is joined to the base URL; it may carry a query.
+	Path string
+	// Header goes as it is; the credential, the content type and the user agent are added.
+	Header http.Header
+	// Body may be nil.
+	Body []byte
+}
+
+// Send returns the provider's answer, whatever its status, once the head is there. The caller closes the body. Errors
+// are *fault.Error: PROVIDER_UNREACHABLE, TIMEOUT or CANCELLED. Redirects aren't followed.
+func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
+	req, err := c.build(ctx, r)
+	if err != nil {
+		return nil, fault.New(errorsv1.Reason_REASON_INTERNAL, "the request to the provider can't be built").Because(err)
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, c.Explain(ctx, err)
+	}
+	return resp, nil
+}
+
+func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
+	var body io.Reader
+	if r.Body != nil {
+		body = bytes.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.String()+r.Path, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.Header != nil {
+		req.Header = r.Header
+	}
+	if r.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	c.cfg.Authorize(req.Header, c.cfg.Key)
+	return req, nil
+}
+
+// Explain turns a transport's error into what the caller may know: the timer that ran out, that it left, or that the
+// provider can't be reached.
+func (c *Client) Explain(ctx context.Context, err error) error {
+	var known *fault.Error
+	if errors.As(context.Cause(ctx), &known) {
+		return known
+	}
+	if ctx.Err() != nil {
+		return fault.From(ctx.Err())
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return TimeoutError(timerConnect, c.cfg.Connect).With("provider", c.cfg.Name).Because(err)
+	}
+	return fault.New(errorsv1.Reason_REASON_PROVIDER_UNREACHABLE,
+		"provider %s can't be reached; try again, or ask the operator to check its address", c.cfg.Name).
+		With("provider", c.cfg.Name).Because(err)
+}
+
+// Mask returns data without Headgate's credential and without anything that looks like a key.
+func (c *Client) Mask(data []byte) []byte { return c.mask.Bytes(data) }
+
+// Close closes idle connections.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }

@@ -1,0 +1,79 @@
+package upstream
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+const (
+	timerConnect      = "connect"
+	timerFirstContent = "first_content"
+	timerGap          = "gap"
+	// TimerTotal names the timer over a whole call.
+	TimerTotal = "total"
+)
+
+// TimeoutError names the timer that ran out and its setting.
+func TimeoutError(timer string, limit time.Duration) *fault.Error {
+	return fault.New(errorsv1.Reason_REASON_TIMEOUT,
+		"the %s timer ran out after %s; try again, or raise timeouts.%s", timer, limit, timer).
+		With("timer", timer).With("limit", limit.String())
+}
+
+// Watch ends an attempt whose stream is silent for too long: until the first content, and between events after it.
+// Its methods belong to the goroutine that reads the stream.
+type Watch struct {
+	first, gap time.Duration
+	timer      *time.Timer
+	cancel     context.CancelCauseFunc
+	content    atomic.Bool
+}
+
+// NewWatch starts the wait for the first content. The context it returns ends with a TIMEOUT cause when a timer runs
+// out. The caller calls Stop when the attempt is over.
+func NewWatch(ctx context.Context, first, gap time.Duration) (context.Context, *Watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &Watch{first: first, gap: gap, cancel: cancel}
+	w.timer = time.AfterFunc(first, w.expire)
+	return ctx, w
+}
+
+// Unwatched returns a Watch that only ends the attempt on Stop: a unary answer has no first content to wait for.
+func Unwatched(ctx context.Context) (context.Context, *Watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &Watch{cancel: cancel}
+}
+
+// Progress notes that an event came; content says whether it showed the client something. Until the first content,
+// events don't move the timer: a provider may ping for ever.
+func (w *Watch) Progress(content bool) {
+	if w.timer == nil {
+		return
+	}
+	if content && !w.content.Load() {
+		w.content.Store(true)
+	}
+	if w.content.Load() {
+		w.timer.Reset(w.gap)
+	}
+}
+
+// Stop ends the attempt: the connection is given up if the answer hasn't been read to its end.
+func (w *Watch) Stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.cancel(context.Canceled)
+}
+
+func (w *Watch) expire() {
+	if w.content.Load() {
+		w.cancel(TimeoutError(timerGap, w.gap))
+		return
+	}
+	w.cancel(TimeoutError(timerFirstContent, w.first))
+}

@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	s     *Sim
+	w     http.ResponseWriter
+	r     *http.Request
+	v     vendor
+	n     uint64 // which request this is, from 1
+	id    string // request id
+	at    time.Time
+	body  []byte
+	in    object // the body's members, nil when it isn't a JSON object
+	plan  plan
+	out   *sender
+	route route
+
+	streaming bool // the headers of a stream are out
+}
+
+func (s *Sim) exchange(w http.ResponseWriter, r *http.Request) *exchange {
+	n := s.counter.Add(1)
+	x := &exchange{s: s, w: w, r: r, v: vendorOf(r), n: n, at: s.cfg.Now(), plan: s.plan}
+	x.id = x.v.requestID(s.cfg.Seed, n)
+	x.out = newSender(w, r, &x.plan)
+	return x
+}
+
+// serve goes through the steps that a vendor's own server goes through. An error tells how the answer ended early.
+func (x *exchange) serve() error {
+	x.v.headers(x.w.Header(), x)
+	if err := x.early(); err != nil {
+		return done(err)
+	}
+	if p := x.read(); p != nil {
+		return x.fail(*p)
+	}
+	x.s.recent.add(x.request())
+	x.route = routeOf(x.r)
+	if p := x.refused(); p != nil {
+		return x.fail(*p)
+	}
+	if p := x.script(); p != nil {
+		return x.fail(*p)
+	}
+	if err := x.out.sleep(x.plan.headerDelay); err != nil {
+		return err
+	}
+	if replay, ok := x.s.replays.take(x.r, x.body); ok {
+		return x.replay(replay)
+	}
+	if handled, err := x.broken(); handled {
+		return err
+	}
+	return x.route.serve(x)
+}
+
+// errDone says that the answer is complete.
+var errDone = errors.New("done")
+
+func done(err error) error {
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// read takes the body in, up to the limit.
+func (x *exchange) read() *problem {
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.s.cfg.MaxBody))
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		return &problem{status: http.StatusRequestEntityTooLarge}
+	}
+	if err != nil {
+		return &problem{status: http.StatusBadRequest, kind: invalidRequest, message: "The request body could not be read."}
+	}
+	x.body = body
+	if json.Unmarshal(body, &x.in) != nil {
+		x.in = nil
+	}
+	return nil
+}
+
+// refused is what the vendor checks before it looks at the body: the address, the key, the version.
+func (x *exchange) refused() *problem {
+	if x.route.serve == nil {
+		return x.v.noRoute(x.r)
+	}
+	if x.route.method != x.r.Method {
+		return x.v.noMethod(x.r)
+	}
+	if p := x.s.authorize(x.v, x.r.Header); p != nil {
+		return p
+	}
+	if x.v == anthropic {
+		return checkVersion(x.r.Header)
+	}
+	return nil
+}
+
+// fail answers with an error in the vendor's shape.
+func (x *exchange) fail(p problem) error {
+	h := x.w.Header()
+	if x.v == anthropic && h.Get("x-should-retry") == "" {
+		h.Set("x-should-retry", strconv.FormatBool(p.status == 408 || p.status == 409 || p.status == 429 || p.status >= 500))
+	}
+	return x.json(p.status, x.v.body(p, x.id))
+}
+
+// json answers with one JSON body.
+func (x *exchange) json(status int, body []byte) error {
+	h := x.w.Header()
+	h.Set("Content-Type", "application/json")
+	if x.plan.whole() && !x.plan.slow && x.plan.split == 0 {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		x.w.WriteHeader(status)
+		_, err := x.w.Write(body) //nolint:gosec // JSON, and announced as such
+		return gone(err)
+	}
+	if err := x.out.start(status); err != nil {
+		return err
+	}
+	return x.out.raw(body)
+}
+
+func gone(err error) error {
+	if err != nil {
+		return errGone
+	}
+	return nil
+}
+
+// end finishes the answer in the way its error says, and books a client that left.
+func (x *exchange) end(err error) {
+	if !errors.Is(err, errGone) && x.out.drain() != nil {
+		err = errGone
+	}
+	switch {
+	case errors.Is(err, errReset):
+		x.settle()
+		abort(x.w)
+	case errors.Is(err, errStall):
+		<-x.r.Context().Done()
+		err = errGone
+	}
+	if errors.Is(err, errGone) {
+		x.s.stats.cancelled(x.cancel())
+	}
+}
+
+// script reads the scripts that the request carries, on top of the configuration's.
+func (x *exchange) script() *problem {
+	said := x.carried()
+	p, err := parseScript(x.plan, strings.Join(said, ","))
+	if err != nil {
+		return &problem{status: http.StatusBadRequest, kind: invalidRequest, param: "x-sim-script", message: "x-sim-script: " + err.Error()}
+	}
+	x.plan = p
+	x.s.attempts.spend(&x.plan, strings.Join(said, ",")+x.r.URL.Path, x.body)
+	return nil
+}

@@ -1,0 +1,49 @@
+package sim
+
+// never is the N of a fault that doesn't happen.
+const never = -1
+
+// plan is a script, read: what will happen to one answer.
+type plan struct {
+	shape
+	faults
+	times int // the faults apply to the first so many requests alike; 0 means to all
+}
+
+// shape is how an answer that succeeds is delivered.
+type shape struct {
+	headerDelay, ttft, chunkDelay pause
+	slow                          bool
+	dribble                       pause
+	chunks, chunkBytes, split     int
+	crlf, comments                bool
+	padding, obfuscation          bool
+	cache                         string
+}
+
+// faults is what goes wrong.
+type faults struct {
+	status                                int
+	code                                  string
+	retryAfter, retryAfterMS, shouldRetry string
+
+	cut, cutBytes, reset, resetBytes, stall, malformed, failAt int
+
+	noTerminal, refuse, empty, early, hang, abort bool
+
+	garbage string
+}
+
+// newPlan is the plan of the empty script.
+func newPlan() plan {
+	return plan{shape: shape{padding: true}, faults: noFaults()}
+}
+
+func noFaults() faults {
+	return faults{cut: never, cutBytes: never, reset: never, resetBytes: never, stall: never, malformed: never, failAt: never}
+}
+
+// whole tells whether nothing is going to break the body, so that its length can be announced.
+func (f *faults) whole() bool {
+	return f.cut < 0 && f.cutBytes < 0 && f.reset < 0 && f.resetBytes < 0 && f.stall < 0 && f.malformed < 0
+}
