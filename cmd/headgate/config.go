@@ -77,19 +77,23 @@ func configFlag(flags *flag.FlagSet) *string {
 	return flags.String("config", "", "the configuration file (default headgate.yaml, where there is one)")
 }
 
-// loadConfig reads the file, then the environment over it, and fills in defaults.
+// loadConfig reads the file, then the environment over it, and fills in defaults. What is wrong comes with its line.
 func loadConfig(e env, path string) (Config, error) {
 	var c Config
 	data, name, err := readFile(path)
 	if err != nil {
 		return c, err
 	}
-	if err := conf.Parse(name, data, &c, e.lookup); err != nil {
+	doc, err := conf.Read(name, data, e.lookup)
+	if err != nil {
+		return c, err
+	}
+	if err := doc.Decode(&c); err != nil {
 		return c, err
 	}
 	c.override(e.lookup)
 	c.fill()
-	return c, c.validate()
+	return c, doc.Locate(c.validate())
 }
 
 // readFile returns nothing where no file was named and the default one doesn't exist.
@@ -118,6 +122,7 @@ func (c *Config) override(lookup func(string) (string, bool)) {
 	set(&c.DataDir, "HEADGATE_DATA_DIR")
 	set((*string)(&c.AdminKey), "HEADGATE_ADMIN_KEY")
 	set((*string)(&c.Secret), "HEADGATE_SECRET")
+	set(&c.Peers.Router.Address, "HEADGATE_ROUTER_ADDR")
 }
 
 func (c *Config) fill() {
@@ -144,7 +149,7 @@ func (c *Config) router() router.Config {
 
 // validate checks what no service checks by itself, and what they do.
 func (c *Config) validate() error {
-	var p conf.Problems
+	var p conf.Findings
 	if n := len(c.Secret); n > 0 && n < 32 {
 		p.Add("secret", "must be at least 32 characters of randomness")
 	}
@@ -160,8 +165,13 @@ func (c *Config) validate() error {
 	if r := *c.Tracing.SampleRatio; !(r >= 0 && r <= 1) {
 		p.Add("tracing.sample_ratio", "must be from 0 to 1")
 	}
+	p.Join("listen.http", c.Listen.HTTP.Validate())
+	p.Join("listen.grpc", c.Listen.GRPC.Validate())
+	p.Join("listen.ops", c.Listen.Ops.Validate())
 	routerConfig := c.router()
-	return errors.Join(p.Err(), routerConfig.Validate(), c.Gateway.Validate())
+	p.Join("", routerConfig.Validate())
+	p.Join("gateway", c.Gateway.Validate())
+	return p.Err()
 }
 
 func oneOf(s string, words ...string) bool {

@@ -28,18 +28,18 @@ type Config struct {
 
 // Validate reports every field that can't work, by its path below `gateway`.
 func (c Config) Validate() error {
-	var p conf.Problems
+	var p conf.Findings
 	if c.MaxBody < 0 || c.MaxHeader < 0 {
-		p.Add("gateway.max_body", "sizes can't be negative")
+		p.Add("max_body", "sizes can't be negative")
 	}
 	if c.MaxInFlight < 0 {
-		p.Add("gateway.max_in_flight", "can't be negative")
+		p.Add("max_in_flight", "can't be negative")
 	}
 	for name, d := range map[string]time.Duration{
 		"read_progress": c.ReadProgress, "write_stall": c.WriteStall, "idle": c.Idle, "heartbeat": c.Heartbeat, "drain": c.Drain,
 	} {
 		if d < 0 {
-			p.Add("gateway."+name, "can't be negative")
+			p.Add(name, "can't be negative")
 		}
 	}
 	return p.Err()
@@ -64,3 +64,6 @@ func set[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// DrainTime is how long streams may go on after a stop signal.
+func (c Config) DrainTime() time.Duration { return c.withDefaults().Drain }

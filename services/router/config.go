@@ -95,7 +95,6 @@ func (t Timeouts) Over(base Timeouts) Timeouts {
 // kinds are the provider kinds that Headgate speaks.
 var kinds = []string{openai.Kind, anthropic.Kind}
 
-
 // trusts are the words for a provider's trust.
 var trusts = map[string]llmv1.Sensitivity{
 	"":       llmv1.Sensitivity_SENSITIVITY_MEDIUM,
@@ -108,7 +107,7 @@ var trusts = map[string]llmv1.Sensitivity{
 
 // Validate reports every field that can't work, by its path in the file.
 func (c *Config) Validate() error {
-	var p conf.Problems
+	var p conf.Findings
 	c.Timeouts.check(&p, "timeouts")
 	for name, provider := range c.Providers.All() {
 		provider.check(&p, name)
@@ -119,7 +118,7 @@ func (c *Config) Validate() error {
 	return p.Err()
 }
 
-func (m Provider) check(p *conf.Problems, name string) {
+func (m Provider) check(p *conf.Findings, name string) {
 	path := "providers." + name
 	if strings.ContainsAny(name, "/ ") || name == "" {
 		p.Add(path, "a provider's name must be non-empty, without a slash or a space: it is the part before the slash in provider/model")
@@ -139,7 +138,7 @@ func (m Provider) check(p *conf.Problems, name string) {
 	m.Timeouts.check(p, path+".timeouts")
 }
 
-func (c *Config) checkModel(p *conf.Problems, name string, m Model) {
+func (c *Config) checkModel(p *conf.Findings, name string, m Model) {
 	path := "models." + name
 	if m.Strategy != "" && m.Strategy != "failover" {
 		p.Add(path+".strategy", "must be failover")
@@ -158,7 +157,7 @@ func (c *Config) checkModel(p *conf.Problems, name string, m Model) {
 	m.Timeouts.check(p, path+".timeouts")
 }
 
-func (t Timeouts) check(p *conf.Problems, path string) {
+func (t Timeouts) check(p *conf.Findings, path string) {
 	if t.Connect < 0 || t.FirstContent < 0 || t.Gap < 0 || t.Total < 0 {
 		p.Add(path, "durations can't be negative")
 	}

@@ -102,7 +102,7 @@ func (b *Writer) commit(status int) {
 
 // extend moves the write deadline on, at most once a second: a deadline isn't free.
 func (b *Writer) extend() {
-	if now := time.Now(); now.Add(b.stall-time.Second).After(b.deadline) {
+	if now := time.Now(); now.Add(b.stall - time.Second).After(b.deadline) {
 		b.deadline = now.Add(b.stall)
 		_ = b.rc.SetWriteDeadline(b.deadline)
 	}

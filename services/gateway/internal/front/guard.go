@@ -21,7 +21,7 @@ func overloaded() *fault.Error {
 // the vendors' SDKs read.
 func requestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get(meta.RequestIDHeader)
+		id := r.Header.Get(meta.XRequestID)
 		if !meta.ValidID(id) {
 			id = meta.NewID()
 		}

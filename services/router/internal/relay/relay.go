@@ -26,9 +26,9 @@ import (
 type Server struct {
 	routerv1.UnimplementedRelayServiceServer
 
-	catalog *catalog.Catalog
+	catalog  *catalog.Catalog
 	observer *observe.Observer
-	wires   map[llmv1.Dialect]*wire.Wire
+	wires    map[llmv1.Dialect]*wire.Wire
 }
 
 // New builds the service over a catalog.

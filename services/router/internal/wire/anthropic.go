@@ -33,7 +33,8 @@ func Anthropic() *Wire {
 		NewDecoder:     func() Decoder { return anthropic.NewDecoder() },
 		DecodeModels:   anthropic.DecodeModels,
 
-		DecodeError: anthropic.DecodeError,
+		DecodeError: dialect.DecodeError,
+		IsError:     anthropic.IsError,
 		ErrorBody:   anthropic.ErrorBody,
 		ErrorFrame:  anthropic.ErrorFrame,
 	}

@@ -31,7 +31,8 @@ func OpenAI() *Wire {
 		NewDecoder:     func() Decoder { return openai.NewDecoder() },
 		DecodeModels:   openai.DecodeModels,
 
-		DecodeError: openai.DecodeError,
+		DecodeError: dialect.DecodeError,
+		IsError:     openai.IsError,
 		ErrorBody:   openai.ErrorBody,
 		ErrorFrame:  openai.ErrorFrame,
 	}

@@ -61,8 +61,9 @@ type Wire struct {
 	NewDecoder     func() Decoder
 	DecodeModels   func(body []byte) ([]*llmv1.Model, error)
 
-	// DecodeError reads any error body; ErrorBody and ErrorFrame write Headgate's errors in the dialect.
+	// DecodeError reads any error body; IsError tells one that clients of the dialect understand as it is; ErrorBody and ErrorFrame write Headgate's errors in the dialect.
 	DecodeError func(status int, body []byte) dialect.ProviderError
+	IsError     func(body []byte) bool
 	ErrorBody   func(e *fault.Error, requestID string) []byte
 	ErrorFrame  func(e *fault.Error, requestID string) []byte
 }

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/peer"
+	"github.com/headgate-mesh/headgate/kit/run"
+	"github.com/headgate-mesh/headgate/sim"
+)
+
+// runAll serves `headgate all`: every service in this process, joined by an in-process channel.
+func runAll(ctx context.Context, e env, args []string) error {
+	cfg, err := parse(e, "all", args, nil)
+	if err != nil {
+		return err
+	}
+	madeKey, err := ownSecrets(&cfg)
+	if err != nil {
+		return err
+	}
+	p, err := newProcess(ctx, e, cfg, "all")
+	if err != nil {
+		return err
+	}
+	if err := p.addOps(); err != nil {
+		return err
+	}
+	simulated, err := p.chooseProviders()
+	if err != nil {
+		return err
+	}
+	server, err := p.addRouter()
+	if err != nil {
+		return err
+	}
+	toRouter := peer.InProcess(server.InProcess(), peer.Options{Credentials: p.credentials("gateway"), Timeout: p.callTime()})
+	addr, err := p.addGateway(toRouter)
+	if err != nil {
+		return err
+	}
+	p.greet(addr, simulated, madeKey)
+	return p.run(ctx)
+}
+
+// credentials prove to internal methods that a call comes from this mesh.
+func (p *process) credentials(name string) auth.Credentials {
+	return auth.PeerCredentials(name, auth.Secret(p.cfg.Secret.Reveal()))
+}
+
+// chooseProviders takes providers from the environment where the file has none, and the simulator where that has none.
+func (p *process) chooseProviders() (simulated bool, err error) {
+	p.cfg.providersFromEnvironment(p.env.lookup, p.log)
+	if p.cfg.Providers.Len() > 0 {
+		return false, nil
+	}
+	s, err := sim.New(sim.Config{})
+	if err != nil {
+		return false, err
+	}
+	lis, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return false, fmt.Errorf("simulator: %w", err)
+	}
+	p.group.Add(run.Component{Name: "simulator", Run: func(ctx context.Context) error { return serveSim(ctx, lis, s) }})
+	p.cfg.providersFromSimulator(lis.Addr().String())
+	return true, nil
+}
+
+// greet tells a person at a terminal what answers and how to ask it.
+func (p *process) greet(addr net.Addr, simulated, madeKey bool) {
+	w := p.env.stdout
+	if simulated {
+		fmt.Fprintln(w, "No provider is configured: the built-in simulator answers, no model does.")
+		fmt.Fprintln(w, "Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or write a headgate.yaml, to ask real ones.")
+	}
+	key := "$HEADGATE_ADMIN_KEY"
+	if madeKey {
+		key = p.cfg.AdminKey.Reveal()
+	}
+	fmt.Fprintf(w, `Headgate %s is ready: HTTP on %s, gRPC on %s, operations on %s. Try it:
+
+  curl -N http://%s/v1/chat/completions -H "Authorization: Bearer %s" -H "content-type: application/json" \
+    -d '{"model": "gpt-5", "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'
+
+`, version, addr, p.cfg.Listen.GRPC.Addr, p.cfg.Listen.Ops.Addr, addr, key)
+}

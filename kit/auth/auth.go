@@ -1,0 +1,85 @@
+// Package auth says who is calling and whether they may: a caller's API key becomes a Principal, a process of the mesh
+// proves itself with a peer credential, and the rules about methods are read from the contract itself. It holds no
+// keys; whoever does implements [Verifier].
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+// Principal is a caller whose key was verified.
+type Principal struct {
+	// Name is what people call the key.
+	Name string
+	// Role decides which public methods the key may call.
+	Role accessv1.Role
+	// KeyID identifies the key; it isn't the key and may be logged.
+	KeyID string
+}
+
+// Verifier knows keys. Verify returns the key's Principal, or an *fault.Error with MISSING_API_KEY for an empty key or
+// INVALID_API_KEY for an unknown one. It is called on every request: it answers from memory, and is safe for
+// concurrent use.
+type Verifier interface {
+	Verify(ctx context.Context, key string) (Principal, error)
+}
+
+// NewAdminKey returns a Verifier that knows one key, an administrator's. It compares SHA-256 digests in constant time.
+// An empty key never verifies.
+func NewAdminKey(key string) Verifier {
+	return &adminKey{set: key != "", digest: sha256.Sum256([]byte(key))}
+}
+
+type adminKey struct {
+	set    bool
+	digest [sha256.Size]byte
+}
+
+// AdminKeyID is the KeyID of the administrator's key from the environment, which no store holds.
+const AdminKeyID = "admin"
+
+func (a *adminKey) Verify(_ context.Context, key string) (Principal, error) {
+	if key == "" {
+		return Principal{}, missingKey()
+	}
+	digest := sha256.Sum256([]byte(key))
+	if subtle.ConstantTimeCompare(digest[:], a.digest[:]) != 1 || !a.set {
+		return Principal{}, invalidKey()
+	}
+	return Principal{Name: "admin", Role: accessv1.Role_ROLE_ADMIN, KeyID: AdminKeyID}, nil
+}
+
+// FirstOf asks each verifier in turn and returns the first principal, or the last error. With no verifier every key is
+// refused.
+func FirstOf(verifiers ...Verifier) Verifier { return firstOf(verifiers) }
+
+type firstOf []Verifier
+
+func (f firstOf) Verify(ctx context.Context, key string) (Principal, error) {
+	if key == "" {
+		return Principal{}, missingKey()
+	}
+	err := error(invalidKey())
+	for _, v := range f {
+		var p Principal
+		if p, err = v.Verify(ctx, key); err == nil {
+			return p, nil
+		}
+	}
+	return Principal{}, err
+}
+
+func missingKey() *fault.Error {
+	return fault.New(errorsv1.Reason_REASON_MISSING_API_KEY,
+		"This call needs an API key: send it as Authorization: Bearer or as x-api-key.")
+}
+
+func invalidKey() *fault.Error {
+	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "The API key isn't valid.")
+}

@@ -1,0 +1,67 @@
+package peer
+
+import (
+	"context"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/telemetry"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// InProcess returns a client of a channel in this process, as [Dial] returns one of a connection.
+func InProcess(channel grpc.ClientConnInterface, o Options) grpc.ClientConnInterface {
+	return &calls{channel: channel, options: o.withDefaults()}
+}
+
+// calls prepares every call on a channel, whichever kind it is.
+type calls struct {
+	channel grpc.ClientConnInterface
+	options Options
+}
+
+// Invoke makes a unary call.
+func (c *calls) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	ctx, cancel := c.deadline(ctx)
+	defer cancel()
+	return asStatus(c.channel.Invoke(c.attach(ctx), method, args, reply, opts...))
+}
+
+// NewStream opens a stream. The caller receives until an error, or cancels its context.
+func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	ctx, cancel := c.deadline(ctx)
+	s, err := c.channel.NewStream(c.attach(ctx), desc, method, opts...)
+	if err != nil {
+		cancel()
+		return nil, asStatus(err)
+	}
+	return &stream{ClientStream: s, cancel: cancel, single: !desc.ServerStreams}, nil
+}
+
+// deadline gives a call without a deadline the default one.
+func (c *calls) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.options.Timeout)
+}
+
+// attach adds what every call carries: the request id, the trace context, the caller's key, the peer credential.
+func (c *calls) attach(ctx context.Context) context.Context {
+	list := make([]string, 0, 10)
+	if id := meta.RequestID(ctx); id != "" {
+		list = append(list, meta.XRequestID, id)
+	}
+	if key := auth.Key(ctx); key != "" {
+		list = append(list, meta.Authorization, "Bearer "+key)
+	}
+	if k, v, ok := c.options.Credentials.Metadata(); ok {
+		list = append(list, k, v)
+	}
+	list = telemetry.AppendTrace(ctx, list)
+	if len(list) == 0 {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, list...)
+}

@@ -1,0 +1,81 @@
+// Package peer is how one service of the mesh calls another: over a connection or in process, with the same metadata,
+// the same deadline and the same errors in both.
+package peer
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/listen"
+)
+
+// Config is where a service is and how it is trusted.
+type Config struct {
+	// Address is host:port; every address that the name resolves to is used in turn. Also unix:/path.
+	Address string `yaml:"address"`
+	// CAFile holds the certificates (PEM) that the server's must be signed by. Default: the system's.
+	CAFile string `yaml:"ca_file"`
+	// Plaintext allows a connection without TLS to an address that isn't loopback.
+	Plaintext bool `yaml:"plaintext"`
+}
+
+// Validate returns an error for an address that can't be dialled.
+func (c Config) Validate() error {
+	if c.Address == "" {
+		return fmt.Errorf("address is required")
+	}
+	if c.unix() {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return fmt.Errorf("address %q: want host:port", c.Address)
+	}
+	return nil
+}
+
+func (c Config) unix() bool { return strings.HasPrefix(c.Address, "unix:") }
+
+// target is the address as gRPC names it.
+func (c Config) target() string {
+	if c.unix() {
+		return c.Address
+	}
+	return "dns:///" + c.Address
+}
+
+// insecure reports whether the connection goes without TLS: to this machine, or where it was asked for by name. A CA
+// asks for TLS everywhere.
+func (c Config) insecure() bool {
+	if c.CAFile != "" {
+		return false
+	}
+	return c.Plaintext || c.unix() || listen.Loopback(c.Address)
+}
+
+// Options is what every call of a client carries. The zero value works.
+type Options struct {
+	// Credentials prove this process to internal methods. Default: none.
+	Credentials auth.Credentials
+	// Timeout is the deadline of a call whose context has none. Default 10 min, longer than any stream should be.
+	Timeout time.Duration
+	// MaxRecv and MaxSend bound messages, in bytes. Default 64 MiB and 32 MiB, the reverse of the server's.
+	MaxRecv, MaxSend int
+	// HealthService is the name whose health decides whether an address gets calls. Default "", the whole server.
+	HealthService string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Minute
+	}
+	if o.MaxRecv == 0 {
+		o.MaxRecv = 64 << 20
+	}
+	if o.MaxSend == 0 {
+		o.MaxSend = 32 << 20
+	}
+	return o
+}

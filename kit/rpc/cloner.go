@@ -1,0 +1,99 @@
+package rpc
+
+import (
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// cloner moves messages between the two sides of the in-process channel. A message is copied once, so that neither side
+// sees what the other does to its own; messages that share names are not copied at all. Messages larger than the limit
+// are refused as they are on a connection.
+type cloner struct {
+	share func(proto.Message) bool
+	limit int
+}
+
+// owned is a message that is already the receiver's to keep.
+type owned struct{ proto.Message }
+
+// Clone is called by the sender of a stream's message.
+func (c *cloner) Clone(in any) (any, error) {
+	m, err := c.accept(in)
+	if err != nil {
+		return nil, err
+	}
+	if c.shared(m) {
+		return owned{m}, nil
+	}
+	return owned{proto.Clone(m)}, nil
+}
+
+// Copy is called by the receiver: with what Clone returned, or with the sender's own message of a unary call.
+func (c *cloner) Copy(out, in any) error {
+	dst, ok := out.(proto.Message)
+	if !ok {
+		return notProto(out)
+	}
+	if o, ok := in.(owned); ok {
+		return adopt(dst, o.Message)
+	}
+	src, err := c.accept(in)
+	if err != nil {
+		return err
+	}
+	if c.shared(src) {
+		return adopt(dst, src)
+	}
+	if err := sameType(dst, src); err != nil {
+		return err
+	}
+	proto.Reset(dst)
+	proto.Merge(dst, src)
+	return nil
+}
+
+func (c *cloner) shared(m proto.Message) bool { return c.share != nil && c.share(m) }
+
+func (c *cloner) accept(in any) (proto.Message, error) {
+	m, ok := in.(proto.Message)
+	if !ok {
+		return nil, notProto(in)
+	}
+	if n := proto.Size(m); n > c.limit {
+		return nil, status.Errorf(codes.ResourceExhausted, "received message larger than max (%d vs. %d)", n, c.limit)
+	}
+	return m, nil
+}
+
+// adopt makes dst a shallow copy of src: the fields are src's own. It goes field by field because a message also holds
+// a size cache that another goroutine may be writing.
+func adopt(dst, src proto.Message) error {
+	if err := sameType(dst, src); err != nil {
+		return err
+	}
+	proto.Reset(dst)
+	to, from := dst.ProtoReflect(), src.ProtoReflect()
+	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(fd, v)
+		return true
+	})
+	if unknown := from.GetUnknown(); len(unknown) > 0 {
+		to.SetUnknown(unknown)
+	}
+	return nil
+}
+
+func sameType(dst, src proto.Message) error {
+	if to, from := dst.ProtoReflect().Descriptor(), src.ProtoReflect().Descriptor(); to != from {
+		return status.Errorf(codes.Internal, "message is a %s, expected a %s", from.FullName(), to.FullName())
+	}
+	return nil
+}
+
+func notProto(m any) error {
+	return fmt.Errorf("%T is not a protobuf message", m)
+}

@@ -1,0 +1,14 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+// mapErrors is the one place where an error becomes a gRPC status. What it returns holds no cause, in process too.
+func mapErrors() interceptor {
+	return func(ctx context.Context, _ *call, next handle) error {
+		return fault.Status(next(ctx)).Err()
+	}
+}

@@ -1,0 +1,59 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+)
+
+// log writes one line per call: never metadata, messages or keys.
+func log(logger *slog.Logger) interceptor {
+	return func(ctx context.Context, c *call, next handle) error {
+		begin := time.Now()
+		err := next(ctx)
+		level := levelOf(err)
+		if !logger.Enabled(ctx, level) {
+			return err
+		}
+		logger.LogAttrs(ctx, level, "rpc", attributes(ctx, c, time.Since(begin), err)...)
+		return err
+	}
+}
+
+// levelOf: a success or a caller's mistake is Info, a failure of ours or a provider's Warn, a defect Error.
+func levelOf(err error) slog.Level {
+	switch fault.CodeOf(err) {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		return slog.LevelError
+	case codes.Unavailable, codes.DeadlineExceeded:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+func attributes(ctx context.Context, c *call, took time.Duration, err error) []slog.Attr {
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs,
+		slog.String("method", c.method),
+		slog.String("code", fault.CodeOf(err).String()),
+		slog.Duration("duration", took),
+		slog.String("request_id", c.requestID))
+	if c.principal != "" {
+		attrs = append(attrs, slog.String("principal", c.principal))
+	}
+	if c.peer != "" {
+		attrs = append(attrs, slog.String("peer", c.peer))
+	}
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		attrs = append(attrs, slog.String("remote", p.Addr.String()))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("reason", fault.Code(fault.From(err).Reason)), slog.String("error", err.Error()))
+	}
+	return attrs
+}

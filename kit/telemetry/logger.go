@@ -1,0 +1,74 @@
+package telemetry
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Logger returns a logger that writes to w. Level is debug, info, warn or error, format json or text; empty means info
+// and json. Attributes named like secrets lose their value, and text that looks like a key is masked wherever it
+// stands: in messages, errors, stacks. This is a net under code that logs no secrets in the first place.
+func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if level != "" {
+		if err := l.UnmarshalText([]byte(level)); err != nil {
+			return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
+		}
+	}
+	options := &slog.HandlerOptions{Level: l, ReplaceAttr: redact}
+	masked := &maskWriter{w: w}
+	switch format {
+	case "", "json":
+		return slog.New(slog.NewJSONHandler(masked, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(masked, options)), nil
+	}
+	return nil, fmt.Errorf("log format %q: want json or text", format)
+}
+
+const redacted = "[redacted]"
+
+// redact drops the values of attributes named like secrets.
+func redact(_ []string, a slog.Attr) slog.Attr {
+	if secretName(a.Key) {
+		return slog.String(a.Key, redacted)
+	}
+	return a
+}
+
+// secretName reports whether a name is that of a secret. Counts of tokens are not. It runs for every attribute of every
+// record, so it allocates nothing.
+func secretName(name string) bool {
+	var buf [64]byte
+	plain := fold(buf[:0], name)
+	for _, part := range secretParts() {
+		if bytes.Contains(plain, part) {
+			return true
+		}
+	}
+	return bytes.HasSuffix(plain, []byte("token"))
+}
+
+// secretParts are what names of secrets contain, in the form that fold gives.
+func secretParts() [9][]byte {
+	return [...][]byte{
+		[]byte("secret"), []byte("password"), []byte("passwd"), []byte("authorization"), []byte("apikey"),
+		[]byte("credential"), []byte("cookie"), []byte("privatekey"), []byte("accesskey"),
+	}
+}
+
+// fold appends the name in lower case, without what separates its words.
+func fold(dst []byte, name string) []byte {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '-' || c == '_' || c == '.':
+		case 'A' <= c && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,51 @@
+package telemetry
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// traces is the tracing half of a Telemetry.
+type traces struct {
+	on       bool
+	provider trace.TracerProvider
+	tracer   trace.Tracer
+	shutdown func(context.Context) error
+}
+
+// startTraces starts the OTLP exporter, which reads its endpoint, headers and certificates from the standard OTEL_
+// variables of the process.
+func startTraces(ctx context.Context, c Config, res *resource.Resource) (traces, error) {
+	if !wantsTraces(c.Lookup) {
+		return withoutTraces(), nil
+	}
+	exporter, err := otlptracegrpc.New(ctx)
+	if err != nil {
+		return traces{}, err
+	}
+	p := sdktrace.NewTracerProvider(
+		sdktrace.WithBatcher(exporter),
+		sdktrace.WithResource(res),
+		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.SampleRatio))),
+	)
+	return traces{on: true, provider: p, tracer: p.Tracer(Scope), shutdown: p.Shutdown}, nil
+}
+
+func withoutTraces() traces {
+	p := noop.NewTracerProvider()
+	return traces{provider: p, tracer: p.Tracer(Scope), shutdown: func(context.Context) error { return nil }}
+}
+
+func wantsTraces(lookup func(string) (string, bool)) bool {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		if v, ok := lookup(name); ok && v != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Tries the official SDKs for TypeScript and Python against a running mesh: sdks/run.sh path/to/headgate.
+# Fetches the SDKs from their registries into a temporary folder.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+binary=$(realpath "${1:?the path of the headgate binary}")
+work=$(mktemp -d)
+export HEADGATE_ADMIN_KEY=hg_test_administrators_key_0123456789
+export HEADGATE_HTTP_ADDR=127.0.0.1:${HTTP_PORT:-18080} HEADGATE_GRPC_ADDR=127.0.0.1:${GRPC_PORT:-19090} HEADGATE_OPS_ADDR=127.0.0.1:${OPS_PORT:-19091}
+export HEADGATE_DATA_DIR=$work/data HEADGATE_URL=http://$HEADGATE_HTTP_ADDR
+
+(cd "$work" && env -u ANTHROPIC_API_KEY -u OPENAI_API_KEY "$binary" all >"$work/log" 2>&1) &
+mesh=$!
+trap 'kill $mesh 2>/dev/null; wait $mesh 2>/dev/null; rm -rf "$work"' EXIT
+for _ in $(seq 100); do curl -sf "$HEADGATE_URL/readyz" >/dev/null && break; sleep 0.1; done
+
+if command -v node >/dev/null; then
+  cp "$here"/node/* "$work"
+  (cd "$work" && npm install --silent --no-audit --no-fund openai@6.49.0 @anthropic-ai/sdk@1.12.0 && node --test try.test.mjs)
+fi
+if command -v python3 >/dev/null; then
+  python3 -m venv "$work/venv"
+  "$work/venv/bin/pip" install -q openai anthropic
+  "$work/venv/bin/python" "$here/python/try_sdks.py"
+fi
