@@ -1,7 +1,7 @@
 package dialect
 
 import (
-	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -48,7 +48,7 @@ func text(value []byte) string {
 func plain(status int, body []byte) string {
 	s := strings.TrimSpace(string(body[:min(len(body), maxMessage)]))
 	if s == "" || strings.HasPrefix(s, "<") || strings.HasPrefix(s, "{") || !utf8.ValidString(s) {
-		return "the provider answered " + http.StatusText(status) + " without an explanation"
+		return "the provider answered " + strconv.Itoa(status) + " without an explanation"
 	}
 	return s
 }

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-
-	"github.com/headgate-mesh/headgate/dialect/rawjson"
 )
 
 // Field is what a request's reader does with one top-level member. It returns the error to refuse the request with.

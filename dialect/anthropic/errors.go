@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
@@ -51,26 +50,26 @@ func Heartbeat() []byte { return []byte("event: ping\ndata: {\"type\": \"ping\"}
 // typeOf is the error type that goes with a status.
 func typeOf(status int) string {
 	switch status {
-	case http.StatusUnauthorized:
+	case 401:
 		return "authentication_error"
-	case http.StatusPaymentRequired:
+	case 402:
 		return "billing_error"
-	case http.StatusForbidden:
+	case 403:
 		return "permission_error"
-	case http.StatusNotFound:
+	case 404:
 		return "not_found_error"
-	case http.StatusConflict:
+	case 409:
 		return "conflict_error"
-	case http.StatusRequestEntityTooLarge:
+	case 413:
 		return "request_too_large"
-	case http.StatusTooManyRequests:
+	case 429:
 		return "rate_limit_error"
-	case http.StatusGatewayTimeout:
+	case 504:
 		return "timeout_error"
-	case http.StatusServiceUnavailable, 529:
+	case 503, 529:
 		return "overloaded_error"
 	}
-	if status >= http.StatusInternalServerError {
+	if status >= 500 {
 		return "api_error"
 	}
 	return "invalid_request_error"
@@ -80,27 +79,27 @@ func typeOf(status int) string {
 func statusOf(errorType string) int {
 	switch errorType {
 	case "invalid_request_error":
-		return http.StatusBadRequest
+		return 400
 	case "authentication_error":
-		return http.StatusUnauthorized
+		return 401
 	case "billing_error":
-		return http.StatusPaymentRequired
+		return 402
 	case "permission_error":
-		return http.StatusForbidden
+		return 403
 	case "not_found_error":
-		return http.StatusNotFound
+		return 404
 	case "conflict_error":
-		return http.StatusConflict
+		return 409
 	case "request_too_large":
-		return http.StatusRequestEntityTooLarge
+		return 413
 	case "rate_limit_error":
-		return http.StatusTooManyRequests
+		return 429
 	case "timeout_error":
-		return http.StatusGatewayTimeout
+		return 504
 	case "overloaded_error":
 		return 529
 	}
-	return http.StatusInternalServerError
+	return 500
 }
 
 // IsError reports whether a body has the shape of an Anthropic error, which a client's SDK understands as it is.

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"encoding/json"
-	"net/http"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
@@ -44,9 +43,9 @@ func Heartbeat() []byte { return []byte(": ping\n\n") }
 // typeOf is the error type that api.openai.com uses with a status.
 func typeOf(status int) string {
 	switch {
-	case status == http.StatusTooManyRequests:
+	case status == 429:
 		return "rate_limit_error"
-	case status >= http.StatusInternalServerError:
+	case status >= 500:
 		return "server_error"
 	}
 	return "invalid_request_error"

@@ -55,7 +55,8 @@ func (a *adminKey) Verify(_ context.Context, key string) (Principal, error) {
 	return Principal{Name: "admin", Role: accessv1.Role_ROLE_ADMIN, KeyID: AdminKeyID}, nil
 }
 
-// FirstOf asks each verifier in turn and returns the first principal, or the last error. With no verifier every key is
+// FirstOf asks each verifier in turn and returns the first principal. Where none knows the key, an error that says more
+// than INVALID_API_KEY, such as a store that isn't ready, wins over one that doesn't. With no verifier every key is
 // refused.
 func FirstOf(verifiers ...Verifier) Verifier { return firstOf(verifiers) }
 
@@ -65,14 +66,17 @@ func (f firstOf) Verify(ctx context.Context, key string) (Principal, error) {
 	if key == "" {
 		return Principal{}, missingKey()
 	}
-	err := error(invalidKey())
+	var refusal error = invalidKey()
 	for _, v := range f {
-		var p Principal
-		if p, err = v.Verify(ctx, key); err == nil {
+		p, err := v.Verify(ctx, key)
+		if err == nil {
 			return p, nil
 		}
+		if fault.From(err).Reason != errorsv1.Reason_REASON_INVALID_API_KEY {
+			refusal = err
+		}
 	}
-	return Principal{}, err
+	return Principal{}, refusal
 }
 
 func missingKey() *fault.Error {

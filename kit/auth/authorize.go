@@ -17,30 +17,19 @@ type Gate struct {
 	Peers    PeerVerifier
 }
 
-// Decision is who is calling, as far as it was proved.
-type Decision struct {
-	// Principal is set where HasKey is true.
-	Principal Principal
-	HasKey    bool
-	// Key is the caller's key itself, to be passed on, never logged.
-	Key string
-	// Peer is the process of the mesh that calls, or "".
-	Peer string
-}
-
-// Admit decides about one call to fullMethod. An internal method needs a valid peer credential, and verifies the
+// Admit decides about one incoming call to fullMethod by the metadata in ctx. An internal method needs a valid peer credential, and verifies the
 // caller's key too where one travels with the call. A public method needs a key whose role is allowed, with or without
 // a peer credential. A peer credential that is wrong is refused everywhere but on open methods.
-func (g *Gate) Admit(ctx context.Context, fullMethod string, md metadata.MD) (Decision, error) {
+func (g *Gate) Admit(ctx context.Context, fullMethod string) (Decision, error) {
 	rule := g.Rules.For(fullMethod)
 	if rule.Open {
 		return Decision{}, nil
 	}
 	var d Decision
-	if err := g.readPeer(ctx, md, rule, &d); err != nil {
+	if err := g.readPeer(ctx, rule, &d); err != nil {
 		return Decision{}, err
 	}
-	if err := g.readKey(ctx, md, rule, &d); err != nil {
+	if err := g.readKey(ctx, rule, &d); err != nil {
 		return Decision{}, err
 	}
 	if rule.Public && !rule.Allows(d.Principal.Role) {
@@ -49,8 +38,8 @@ func (g *Gate) Admit(ctx context.Context, fullMethod string, md metadata.MD) (De
 	return d, nil
 }
 
-func (g *Gate) readPeer(ctx context.Context, md metadata.MD, rule Rule, d *Decision) error {
-	values := md[meta.InternalPeer]
+func (g *Gate) readPeer(ctx context.Context, rule Rule, d *Decision) error {
+	values := metadata.ValueFromIncomingContext(ctx, meta.InternalPeer)
 	if len(values) == 0 && rule.Public {
 		return nil
 	}
@@ -62,8 +51,8 @@ func (g *Gate) readPeer(ctx context.Context, md metadata.MD, rule Rule, d *Decis
 	return err
 }
 
-func (g *Gate) readKey(ctx context.Context, md metadata.MD, rule Rule, d *Decision) error {
-	key, err := KeyFromMetadata(md)
+func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
+	key, err := keyFromIncoming(ctx)
 	if err != nil {
 		return err
 	}

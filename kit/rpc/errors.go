@@ -8,7 +8,7 @@ import (
 
 // mapErrors is the one place where an error becomes a gRPC status. What it returns holds no cause, in process too.
 func mapErrors() interceptor {
-	return func(ctx context.Context, _ *call, next handle) error {
-		return fault.Status(next(ctx)).Err()
+	return func(ctx context.Context, c *call) error {
+		return fault.Status(c.next(ctx)).Err()
 	}
 }

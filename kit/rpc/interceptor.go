@@ -7,20 +7,34 @@ import (
 	"google.golang.org/grpc"
 )
 
-// call is what one call is known by inside the interceptors. The inner ones fill it in for the outer ones to report.
+// handle runs the innermost step of a call. For a unary call ctx goes to the handler; for a stream it becomes the
+// context of the stream that the handler sees.
+type handle func(ctx context.Context) error
+
+// interceptor wraps one call, unary and stream alike; it goes on with c.next.
+type interceptor func(ctx context.Context, c *call) error
+
+// call is one call on its way through the interceptors, and what it is known by: the inner ones fill that in for the
+// outer ones to report. It is used by one goroutine.
 type call struct {
 	method    string
 	requestID string
 	principal string
 	peer      string
+
+	rest []interceptor
+	last handle
 }
 
-// handle runs the rest of a call. For a unary call ctx goes to the handler; for a stream it becomes the context of the
-// stream that the handler sees.
-type handle func(ctx context.Context) error
-
-// interceptor wraps one call, unary and stream alike.
-type interceptor func(ctx context.Context, c *call, next handle) error
+// next runs the rest of the call. An interceptor calls it once.
+func (c *call) next(ctx context.Context) error {
+	if len(c.rest) == 0 {
+		return c.last(ctx)
+	}
+	i := c.rest[0]
+	c.rest = c.rest[1:]
+	return i(ctx, c)
+}
 
 // interceptors is the whole list, the outermost first. Everything a call goes through, on a listener and in process,
 // is here.
@@ -39,31 +53,25 @@ func interceptors(o Options, rules *auth.Rules) []interceptor {
 // chain builds the gRPC interceptors. Validation is the innermost step: it needs the messages, which a unary call has
 // and a stream receives.
 func chain(list []interceptor, validate validator) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
-	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		var resp any
-		err := run(ctx, list, &call{method: info.FullMethod}, func(ctx context.Context) (err error) {
-			if err = validate.check(info.FullMethod, req); err == nil {
+	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
+		c := call{method: info.FullMethod, rest: list}
+		c.last = func(ctx context.Context) (err error) {
+			if err = validate.check(c.method, req); err == nil {
 				resp, err = handler(ctx, req)
 			}
 			return err
-		})
-		if err != nil {
+		}
+		if err = c.next(ctx); err != nil {
 			return nil, err
 		}
 		return resp, nil
 	}
 	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		return run(ss.Context(), list, &call{method: info.FullMethod}, func(ctx context.Context) error {
-			return handler(srv, &serverStream{ServerStream: ss, ctx: ctx, method: info.FullMethod, validate: validate})
-		})
+		c := call{method: info.FullMethod, rest: list}
+		c.last = func(ctx context.Context) error {
+			return handler(srv, &serverStream{ServerStream: ss, ctx: ctx, method: c.method, validate: validate})
+		}
+		return c.next(ss.Context())
 	}
 	return unary, stream
-}
-
-// run calls the interceptors in order, then last.
-func run(ctx context.Context, list []interceptor, c *call, last handle) error {
-	if len(list) == 0 {
-		return last(ctx)
-	}
-	return list[0](ctx, c, func(ctx context.Context) error { return run(ctx, list[1:], c, last) })
 }

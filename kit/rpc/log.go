@@ -12,9 +12,9 @@ import (
 
 // log writes one line per call: never metadata, messages or keys.
 func log(logger *slog.Logger) interceptor {
-	return func(ctx context.Context, c *call, next handle) error {
+	return func(ctx context.Context, c *call) error {
 		begin := time.Now()
-		err := next(ctx)
+		err := c.next(ctx)
 		level := levelOf(err)
 		if !logger.Enabled(ctx, level) {
 			return err

@@ -6,19 +6,17 @@ import (
 
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
-	"google.golang.org/grpc/metadata"
 )
 
 // measure records the duration of the call and, where traces are on, its span.
 func measure(t *telemetry.Telemetry) interceptor {
-	return func(ctx context.Context, c *call, next handle) error {
+	return func(ctx context.Context, c *call) error {
 		if t == nil {
-			return next(ctx)
+			return c.next(ctx)
 		}
-		md, _ := metadata.FromIncomingContext(ctx)
-		ctx, span := t.StartServer(ctx, c.method, md)
+		ctx, span := t.StartServer(ctx, c.method)
 		begin := time.Now()
-		err := next(ctx)
+		err := c.next(ctx)
 		code := fault.CodeOf(err)
 		t.RecordServer(ctx, c.method, code, time.Since(begin))
 		telemetry.EndServer(span, code)

@@ -13,7 +13,7 @@ import (
 
 // recovery turns a panic into INTERNAL and logs its stack.
 func recovery(logger *slog.Logger) interceptor {
-	return func(ctx context.Context, c *call, next handle) (err error) {
+	return func(ctx context.Context, c *call) (err error) {
 		defer func() {
 			if v := recover(); v != nil {
 				logger.LogAttrs(ctx, slog.LevelError, "panic in a handler",
@@ -25,7 +25,7 @@ func recovery(logger *slog.Logger) interceptor {
 					"Something went wrong inside Headgate. The request id finds it in the log.")
 			}
 		}()
-		return next(ctx)
+		return c.next(ctx)
 	}
 }
 

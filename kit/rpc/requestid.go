@@ -10,14 +10,14 @@ import (
 
 // requestID takes the caller's request id where it is valid, or makes one and tells it to the caller in a header.
 func requestID() interceptor {
-	return func(ctx context.Context, c *call, next handle) error {
+	return func(ctx context.Context, c *call) error {
 		c.requestID = firstValue(ctx, meta.XRequestID)
 		if !meta.ValidID(c.requestID) {
 			c.requestID = meta.NewID()
 			// It fails only where a handler could no longer send headers, and none has run yet.
 			_ = grpc.SetHeader(ctx, metadata.MD{meta.XRequestID: {c.requestID}})
 		}
-		return next(meta.WithRequestID(ctx, c.requestID))
+		return c.next(meta.WithRequestID(ctx, c.requestID))
 	}
 }
 

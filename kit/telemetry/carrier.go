@@ -3,36 +3,23 @@ package telemetry
 import (
 	"context"
 
-	"github.com/headgate-mesh/headgate/kit/meta"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/metadata"
 )
 
-const traceParent = meta.TraceParent
+// incoming lets a propagator read the metadata of an incoming call without copying all of it.
+type incoming struct{ ctx context.Context }
 
-// Carrier lets a propagator read gRPC metadata. Set replaces a value.
-type Carrier metadata.MD
-
-// Get returns the first value of a key.
-func (c Carrier) Get(key string) string {
-	if v := c[key]; len(v) > 0 {
+func (c incoming) Get(key string) string {
+	if v := metadata.ValueFromIncomingContext(c.ctx, key); len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
-// Set sets the only value of a key.
-func (c Carrier) Set(key, value string) { c[key] = []string{value} }
-
-// Keys returns every key.
-func (c Carrier) Keys() []string {
-	keys := make([]string, 0, len(c))
-	for k := range c {
-		keys = append(keys, k)
-	}
-	return keys
-}
+func (incoming) Set(string, string) {}
+func (incoming) Keys() []string     { return nil }
 
 // pairs collects what a propagator writes as the key-value list that metadata.AppendToOutgoingContext takes.
 type pairs struct{ list []string }

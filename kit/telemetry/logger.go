@@ -43,20 +43,31 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 func secretName(name string) bool {
 	var buf [64]byte
 	plain := fold(buf[:0], name)
-	for _, part := range secretParts() {
-		if bytes.Contains(plain, part) {
+	for i := range plain {
+		if secretWord(plain[i:]) {
 			return true
 		}
 	}
 	return bytes.HasSuffix(plain, []byte("token"))
 }
 
-// secretParts are what names of secrets contain, in the form that fold gives.
-func secretParts() [9][]byte {
-	return [...][]byte{
-		[]byte("secret"), []byte("password"), []byte("passwd"), []byte("authorization"), []byte("apikey"),
-		[]byte("credential"), []byte("cookie"), []byte("privatekey"), []byte("accesskey"),
+// secretWord reports whether text begins with a word that names of secrets contain. The first letter decides most.
+func secretWord(text []byte) bool {
+	switch text[0] {
+	case 's':
+		return begins(text, "secret")
+	case 'p':
+		return begins(text, "password") || begins(text, "passwd") || begins(text, "privatekey")
+	case 'a':
+		return begins(text, "authorization") || begins(text, "apikey") || begins(text, "accesskey")
+	case 'c':
+		return begins(text, "credential") || begins(text, "cookie")
 	}
+	return false
+}
+
+func begins(text []byte, word string) bool {
+	return len(text) >= len(word) && string(text[:len(word)]) == word
 }
 
 // fold appends the name in lower case, without what separates its words.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"github.com/headgate-mesh/headgate/kit/meta"
 	"strings"
 	"sync"
 	"time"
@@ -53,11 +54,11 @@ func (t *Telemetry) RecordServer(ctx context.Context, method string, code codes.
 	t.server.record(ctx, series{method, code}, took)
 }
 
-// StartServer continues the caller's trace. Where traces are off the returned span is nil and the context merely
+// StartServer continues the trace that the incoming metadata names. Where traces are off the returned span is nil and the context merely
 // carries the caller's trace context on. [EndServer] ends the span.
-func (t *Telemetry) StartServer(ctx context.Context, method string, md metadata.MD) (context.Context, trace.Span) {
-	if len(md[traceParent]) > 0 {
-		ctx = t.propagator.Extract(ctx, Carrier(md))
+func (t *Telemetry) StartServer(ctx context.Context, method string) (context.Context, trace.Span) {
+	if parent := metadata.ValueFromIncomingContext(ctx, meta.TraceParent); len(parent) > 0 {
+		ctx = t.propagator.Extract(ctx, incoming{ctx})
 	}
 	if !t.traces.on {
 		return ctx, nil

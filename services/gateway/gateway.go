@@ -17,7 +17,6 @@ import (
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
-
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"

@@ -9,7 +9,6 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
-
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/page"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"

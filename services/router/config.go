@@ -8,7 +8,6 @@ import (
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/conf"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 )

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"

@@ -18,7 +18,6 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
-
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 )
 

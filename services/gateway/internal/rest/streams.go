@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/headgate-mesh/headgate/kit/fault"
-
 	"github.com/headgate-mesh/headgate/services/gateway/internal/beat"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 )

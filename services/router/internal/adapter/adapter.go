@@ -11,7 +11,6 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )

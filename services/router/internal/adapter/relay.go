@@ -11,7 +11,6 @@ import (
 
 	"github.com/headgate-mesh/headgate/dialect"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 

@@ -10,7 +10,6 @@ import (
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )

@@ -9,7 +9,6 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 

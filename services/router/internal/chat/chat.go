@@ -8,7 +8,6 @@ import (
 
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"

@@ -7,7 +7,6 @@ import (
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 )
 

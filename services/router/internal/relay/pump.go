@@ -7,7 +7,6 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
