@@ -12,24 +12,33 @@ import (
 // Field is what a request's reader does with one top-level member. It returns the error to refuse the request with.
 type Field func(m rawjson.Member, f *Facts) error
 
+// Table is a dialect's known members: their names and readers, at most 64. Required ones have to be there.
+type Table []Entry
+
+// Entry is one known member.
+type Entry struct {
+	Name     string
+	Required bool
+	Read     Field
+}
+
 // Read reads the facts of a body: valid JSON, nested at most MaxDepth deep, an object, none of whose known members
-// comes twice. The members in fields are read, those in required have to be there. Errors are *fault.Error.
-func Read(body []byte, fields map[string]Field, required ...string) (Facts, error) {
+// comes twice. Errors are *fault.Error.
+func (t Table) Read(body []byte) (Facts, error) {
 	var f Facts
-	seen := make(map[string]bool, len(fields))
+	var seen uint64
 	var refused error
 	err := rawjson.Object(body, MaxDepth, func(m rawjson.Member) bool {
-		read, ok := fields[string(m.Name)]
-		if !ok {
+		i := t.find(m.Name)
+		if i < 0 {
 			return true
 		}
-		name := string(m.Name)
-		if seen[name] {
-			refused = Invalid(name, "stands twice; send it once")
+		if seen&(1<<i) != 0 {
+			refused = Invalid(t[i].Name, "stands twice; send it once")
 			return false
 		}
-		seen[name] = true
-		refused = read(m, &f)
+		seen |= 1 << i
+		refused = t[i].Read(m, &f)
 		return refused == nil
 	})
 	if refused == nil && err == nil {
@@ -41,12 +50,25 @@ func Read(body []byte, fields map[string]Field, required ...string) (Facts, erro
 	case err != nil:
 		return Facts{}, unreadable(err)
 	}
-	for _, name := range required {
-		if !seen[name] {
-			return Facts{}, Missing(name)
+	return f, t.complete(seen)
+}
+
+func (t Table) find(name []byte) int {
+	for i := range t {
+		if t[i].Name == string(name) {
+			return i
 		}
 	}
-	return f, nil
+	return -1
+}
+
+func (t Table) complete(seen uint64) error {
+	for i := range t {
+		if t[i].Required && seen&(1<<i) == 0 {
+			return Missing(t[i].Name)
+		}
+	}
+	return nil
 }
 
 func unreadable(err error) error {

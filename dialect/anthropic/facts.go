@@ -9,17 +9,13 @@ import (
 
 // ReadFacts reads a messages request in one pass. Errors are *fault.Error: INVALID_JSON, TOO_DEEP, MISSING_FIELD and
 // INVALID_FIELD.
-func ReadFacts(body []byte) (dialect.Facts, error) {
-	return dialect.Read(body, fields(), "model", "messages", "max_tokens")
-}
+func ReadFacts(body []byte) (dialect.Facts, error) { return table.Read(body) }
 
-func fields() map[string]dialect.Field {
-	return map[string]dialect.Field{
-		"model":      dialect.ModelField,
-		"stream":     dialect.StreamField,
-		"messages":   dialect.MessagesField,
-		"max_tokens": dialect.BoundField("max_tokens", 0, false),
-	}
+var table = dialect.Table{
+	{Name: "model", Required: true, Read: dialect.ModelField},
+	{Name: "messages", Required: true, Read: dialect.MessagesField},
+	{Name: "max_tokens", Required: true, Read: dialect.BoundField("max_tokens", 0, false)},
+	{Name: "stream", Read: dialect.StreamField},
 }
 
 // Rewrite returns the body with another model's name; every other byte stays, and body itself is returned where the

@@ -12,19 +12,15 @@ import (
 
 // ReadFacts reads a chat request in one pass. Errors are *fault.Error: INVALID_JSON, TOO_DEEP, MISSING_FIELD and
 // INVALID_FIELD.
-func ReadFacts(body []byte) (dialect.Facts, error) {
-	return dialect.Read(body, fields(), "model", "messages")
-}
+func ReadFacts(body []byte) (dialect.Facts, error) { return table.Read(body) }
 
-func fields() map[string]dialect.Field {
-	return map[string]dialect.Field{
-		"model":                 dialect.ModelField,
-		"stream":                dialect.StreamField,
-		"messages":              dialect.MessagesField,
-		"stream_options":        streamOptions,
-		"max_tokens":            dialect.BoundField("max_tokens", 0, true),
-		"max_completion_tokens": dialect.BoundField("max_completion_tokens", 0, true),
-	}
+var table = dialect.Table{
+	{Name: "model", Required: true, Read: dialect.ModelField},
+	{Name: "messages", Required: true, Read: dialect.MessagesField},
+	{Name: "stream", Read: dialect.StreamField},
+	{Name: "stream_options", Read: streamOptions},
+	{Name: "max_tokens", Read: dialect.BoundField("max_tokens", 0, true)},
+	{Name: "max_completion_tokens", Read: dialect.BoundField("max_completion_tokens", 0, true)},
 }
 
 func streamOptions(m rawjson.Member, f *dialect.Facts) error {

@@ -1,43 +1,50 @@
 package rawjson
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // str scans a string that begins at the current byte.
 func (s *scanner) str() bool {
 	s.at++
 	for {
-		rest := s.data[s.at:]
-		end := bytes.IndexByte(rest, '"')
-		if end < 0 {
-			s.at = len(s.data)
+		s.at += plain(s.data[s.at:])
+		if s.at >= len(s.data) {
 			return s.fail("a string has no end")
 		}
-		run := rest[:end]
-		if esc := bytes.IndexByte(run, '\\'); esc >= 0 {
-			run = run[:esc]
-		}
-		if i := controlByte(run); i >= 0 {
-			s.at += i
-			return s.fail("a control character in a string has to be escaped")
-		}
-		s.at += len(run)
-		if s.data[s.at] == '"' {
+		switch c := s.data[s.at]; {
+		case c == '"':
 			s.at++
 			return true
-		}
-		if !s.escape() {
+		case c != '\\':
+			return s.fail("a control character in a string has to be escaped")
+		case !s.escape():
 			return false
 		}
 	}
 }
 
-func controlByte(run []byte) int {
-	for i, c := range run {
-		if c < 0x20 {
+// plain returns how many bytes come before the first quote, backslash or control character. It looks at eight bytes at a
+// time: (x-0x01..)&^x has the high bit of a byte set where that byte is zero, and of no byte below it ("Bit Twiddling
+// Hacks", Anderson, "Determine if a word has a zero byte").
+func plain(b []byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		if m := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
 			return i
 		}
 	}
-	return -1
+	return i
 }
 
 // escape scans a backslash and what belongs to it.

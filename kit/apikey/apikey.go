@@ -85,10 +85,13 @@ func checksum(dst []byte, text string) {
 	}
 }
 
-// crcOf avoids the copy that crc32.ChecksumIEEE([]byte(text)) makes when the text is long.
+// crcOf is crc32.ChecksumIEEE without the copy of the text that a conversion to bytes would make.
 func crcOf(text string) uint32 {
-	var buf [len(Prefix) + envMax + 1 + randomLen]byte
-	return crc32.ChecksumIEEE(buf[:copy(buf[:], text)])
+	crc := ^uint32(0)
+	for i := range len(text) {
+		crc = crc32.IEEETable[byte(crc)^text[i]] ^ crc>>8
+	}
+	return ^crc
 }
 
 func validEnv(env string) bool {
