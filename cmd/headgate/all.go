@@ -80,10 +80,19 @@ func (p *process) greet(addr net.Addr, simulated, madeKey bool) {
 	if madeKey {
 		key = p.cfg.AdminKey.Reveal()
 	}
-	fmt.Fprintf(w, `Headgate %s is ready: HTTP on %s, gRPC on %s, operations on %s. Try it:
+	fmt.Fprintf(w, "Headgate %s is ready: HTTP on %s, gRPC on %s, operations on %s. Try it:\n\n%s\n\n",
+		version, addr, p.cfg.Listen.GRPC.Addr, p.cfg.Listen.Ops.Addr, p.example(addr, key))
+}
 
-  curl -N http://%s/v1/chat/completions -H "Authorization: Bearer %s" -H "content-type: application/json" \
-    -d '{"model": "gpt-5", "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'
-
-`, version, addr, p.cfg.Listen.GRPC.Addr, p.cfg.Listen.Ops.Addr, addr, key)
+// example is a request that the first provider answers.
+func (p *process) example(addr net.Addr, key string) string {
+	for _, provider := range p.cfg.Providers.All() {
+		if provider.Kind == "openai" {
+			break
+		}
+		return fmt.Sprintf(`  curl -N http://%s/v1/messages -H "x-api-key: %s" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" \
+    -d '{"model": "claude-opus-4-6", "max_tokens": 1024, "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key)
+	}
+	return fmt.Sprintf(`  curl -N http://%s/v1/chat/completions -H "Authorization: Bearer %s" -H "content-type: application/json" \
+    -d '{"model": "gpt-5", "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key)
 }

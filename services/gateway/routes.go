@@ -29,10 +29,8 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 	}{
 		{http.MethodPost, "/v1/chat/completions", plain(s.edges.Chat(s.openai))},
 		{http.MethodPost, "/v1/messages", plain(s.edges.Chat(s.anthropic))},
-		{http.MethodGet, "/v1/models", s.models},
 		{http.MethodGet, "/v1/models/{id=**}", s.model},
 		{http.MethodGet, "/openapi.json", plain(page.OpenAPI)},
-		{http.MethodGet, "/docs", plain(page.Docs().ServeHTTP)},
 		{http.MethodGet, "/docs/{file=**}", plain(page.Docs().ServeHTTP)},
 		{http.MethodGet, "/healthz", plain(page.Health)},
 		{http.MethodGet, "/readyz", plain(page.Ready(s.ready))},
@@ -62,7 +60,12 @@ func (s *surface) models(w http.ResponseWriter, r *http.Request, _ map[string]st
 	s.edges.Models(s.speaks(r))(w, r)
 }
 
+// model also gets the list itself: the pattern of its path matches an empty id.
 func (s *surface) model(w http.ResponseWriter, r *http.Request, params map[string]string) {
+	if params["id"] == "" {
+		s.models(w, r, nil)
+		return
+	}
 	s.edges.Model(s.speaks(r), params["id"])(w, r)
 }
 

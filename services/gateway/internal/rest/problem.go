@@ -2,25 +2,29 @@ package rest
 
 import (
 	"regexp"
-	"strings"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
+// What protojson says of a body: the name and the place are the client's to know, the value is never repeated.
 var (
 	unknownField = regexp.MustCompile(`unknown field "([A-Za-z0-9_.\[\]]{1,64})"`)
-	position     = regexp.MustCompile(`\(line \d+:\d+\)`)
+	wrongValue   = regexp.MustCompile(`invalid value for \w+ (?:type|field) ([A-Za-z0-9_.]{1,64})`)
+	position     = regexp.MustCompile(`\(line (\d+:\d+)\)`)
 )
 
-// decodeProblem keeps of protojson's message what names the place, and drops what quotes the value.
-func decodeProblem(message string) string {
-	var parts []string
+// decodeProblem is the error for a body that doesn't fit the request message.
+func decodeProblem(message string) *fault.Error {
+	place := ""
+	if m := position.FindStringSubmatch(message); m != nil {
+		place = " (line " + m[1] + ")"
+	}
 	if m := unknownField.FindStringSubmatch(message); m != nil {
-		parts = append(parts, "unknown field "+m[1])
+		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s is no field of this message%s; /docs describes it", m[1], place).With("field", m[1])
 	}
-	if m := position.FindString(message); m != "" {
-		parts = append(parts, strings.Trim(m, "()"))
+	if m := wrongValue.FindStringSubmatch(message); m != nil {
+		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s has a value of the wrong type%s; /docs describes it", m[1], place).With("field", m[1])
 	}
-	if len(parts) == 0 {
-		return "it isn't valid JSON of that message; /docs describes it"
-	}
-	return strings.Join(parts, ", ") + "; /docs describes the message"
+	return fault.New(errorsv1.Reason_REASON_INVALID_JSON, "the body isn't valid JSON of this message%s; /docs describes it", place)
 }

@@ -79,7 +79,7 @@ func fail(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.Re
 // fromStatus also reads what grpc-gateway itself says of a request that it can't decode.
 func fromStatus(err error) *fault.Error {
 	if s, ok := status.FromError(err); ok && s.Code() == codes.InvalidArgument && len(s.Details()) == 0 {
-		return fault.New(errorsv1.Reason_REASON_INVALID_JSON, "the body doesn't fit the request message: %s", decodeProblem(s.Message()))
+		return decodeProblem(s.Message())
 	}
 	return fault.From(err)
 }
