@@ -44,6 +44,7 @@ type adminKey struct {
 // AdminKeyID is the KeyID of the administrator's key from the environment, which no store holds.
 const AdminKeyID = "admin"
 
+// Verify knows the one key.
 func (a *adminKey) Verify(_ context.Context, key string) (Principal, error) {
 	if key == "" {
 		return Principal{}, missingKey()
@@ -62,6 +63,7 @@ func FirstOf(verifiers ...Verifier) Verifier { return firstOf(verifiers) }
 
 type firstOf []Verifier
 
+// Verify asks one after the other.
 func (f firstOf) Verify(ctx context.Context, key string) (Principal, error) {
 	if key == "" {
 		return Principal{}, missingKey()

@@ -3,11 +3,12 @@ package auth
 import (
 	"context"
 
+	"google.golang.org/grpc/metadata"
+
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
-	"google.golang.org/grpc/metadata"
 )
 
 // Gate decides about calls. A nil Verifier refuses every key and a nil Peers every peer. It is safe for concurrent use.

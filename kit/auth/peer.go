@@ -67,6 +67,7 @@ type peers struct {
 	known sync.Map // string -> []byte
 }
 
+// VerifyPeer reads "<name> <hex token>".
 func (p *peers) VerifyPeer(_ context.Context, credential string) (string, error) {
 	name, text, ok := strings.Cut(credential, " ")
 	if !ok || name == "" || len(text) != 2*sha256.Size {

@@ -3,9 +3,10 @@ package auth
 import (
 	"slices"
 
-	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 )
 
 // Rule is who may call one method. The zero value is internal: processes of the mesh only.

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxNodes bounds what aliases may expand to.
-	maxNodes = 100_000
+	// maxNodes bounds what a document may expand to through aliases; a large real one has hundreds of values.
+	maxNodes = 20_000
 	// maxDepth bounds nesting, aliases that contain themselves included.
 	maxDepth = 64
 )

@@ -2,10 +2,10 @@ package conf
 
 import (
 	"iter"
+	"reflect"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
-	"reflect"
 )
 
 // Map is a mapping that keeps the order of the document, where the order means something to whoever wrote it. The zero

@@ -8,8 +8,9 @@ import (
 	"maps"
 	"time"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"google.golang.org/grpc/codes"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 )
 
 // Domain is the ErrorInfo domain of every reason in errors.v1.

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	"github.com/headgate-mesh/headgate/kit/fault"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
 // TestEveryReason: no reason may lack a code and a status, and each survives the wire.
@@ -124,6 +125,7 @@ func TestFromAnyError(t *testing.T) {
 		{"exists", status.Error(codes.AlreadyExists, "x exists"), "INVALID_FIELD", codes.AlreadyExists, "x exists"},
 		{"unauthenticated", status.Error(codes.Unauthenticated, "who"), "INVALID_API_KEY", codes.Unauthenticated, "who"},
 		{"status, wrapped", fmt.Errorf("10.0.0.1: %w", status.Error(codes.NotFound, "no row")), "ROUTE_NOT_FOUND", codes.NotFound, "no row"},
+		{"gRPC's own limit", status.Error(codes.ResourceExhausted, "grpc: received message larger than max (2 vs. 1)"), "REQUEST_TOO_LARGE", codes.ResourceExhausted, "The message is larger than Headgate takes."},
 		{"foreign domain", foreign.Err(), "ROUTE_NOT_FOUND", codes.NotFound, "no row"},
 		{"reason of a newer peer", newer.Err(), "ROUTE_NOT_FOUND", codes.NotFound, "said by a newer peer"},
 	}

@@ -5,8 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"google.golang.org/grpc/codes"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 )
 
 // reasonPrefix begins the name of every value of errors.v1.Reason and is left out on the wire.

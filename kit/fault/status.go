@@ -5,12 +5,13 @@ import (
 	"errors"
 	"strings"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 )
 
 // GRPCStatus returns the status that travels: code, message, ErrorInfo and, where RetryAfter is set, RetryInfo. The
@@ -91,6 +92,9 @@ func fromStatus(st *status.Status, err error) *Error {
 	if deliberate(st.Code()) {
 		e.Message = st.Message()
 	}
+	if tooLarge(st) {
+		e.Reason, e.Message = errorsv1.Reason_REASON_REQUEST_TOO_LARGE, "The message is larger than Headgate takes."
+	}
 	for _, d := range st.Details() {
 		switch d := d.(type) {
 		case *errdetails.ErrorInfo:
@@ -100,6 +104,11 @@ func fromStatus(st *status.Status, err error) *Error {
 		}
 	}
 	return e
+}
+
+// tooLarge recognises gRPC's own refusal of a message; it has no other mark than its text.
+func tooLarge(st *status.Status) bool {
+	return st.Code() == codes.ResourceExhausted && strings.Contains(st.Message(), "message larger than max")
 }
 
 // readInfo takes reason, metadata and message over from an ErrorInfo of our domain. A reason that a newer peer knows

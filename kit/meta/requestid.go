@@ -16,7 +16,7 @@ const (
 // meet in practice, and an id is no secret.
 func NewID() string {
 	var raw [16]byte
-	hi, lo := rand.Uint64(), rand.Uint64()
+	hi, lo := rand.Uint64(), rand.Uint64() //nolint:gosec // an id is no secret
 	for i := range 8 {
 		raw[i] = byte(hi >> (8 * i))
 		raw[8+i] = byte(lo >> (8 * i))
@@ -27,7 +27,7 @@ func NewID() string {
 	return string(id[:])
 }
 
-// ValidID reports whether an id that a caller chose may be used: 1 to 128 characters of A-Z a-z 0-9 . _ : -
+// ValidID reports whether an id that a caller chose may be used: 1 to 128 characters, each a letter, a digit or one of "._:-".
 func ValidID(id string) bool {
 	if id == "" || len(id) > idMax {
 		return false

@@ -6,8 +6,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 
-	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/headgate-mesh/headgate/kit/listen"
 )
 
 // Handler returns the routes. Profiles are among them only where the listener is on loopback, and then answer only

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/headgate-mesh/headgate/kit/listen"
 )
 
 // Options is what the listener reports. Every field may be left out.

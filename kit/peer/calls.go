@@ -3,11 +3,12 @@ package peer
 import (
 	"context"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 )
 
 // InProcess returns a client of a channel in this process, as [Dial] returns one of a connection.
@@ -36,7 +37,7 @@ func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 		cancel()
 		return nil, asStatus(err)
 	}
-	return &stream{ClientStream: s, cancel: cancel, single: !desc.ServerStreams}, nil
+	return &stream{ClientStream: s, cancel: cancel, desc: desc}, nil
 }
 
 // deadline gives a call without a deadline the default one.

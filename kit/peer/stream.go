@@ -3,8 +3,10 @@ package peer
 import (
 	"context"
 	"errors"
+	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -12,16 +14,29 @@ import (
 type stream struct {
 	grpc.ClientStream
 	cancel context.CancelFunc
-	single bool
+	desc   *grpc.StreamDesc
 }
 
-// SendMsg sends one message.
-func (s *stream) SendMsg(m any) error { return asStatus(s.ClientStream.SendMsg(m)) }
+// SendMsg sends one message. io.EOF says that the call is over and that RecvMsg knows why; generated code asks only
+// where the client streams too, so the single message of any other call is never told, as on a connection.
+func (s *stream) SendMsg(m any) error {
+	err := s.ClientStream.SendMsg(m)
+	if errors.Is(err, io.EOF) && !s.desc.ClientStreams {
+		return nil
+	}
+	return asStatus(err)
+}
+
+// Header waits for the server's header.
+func (s *stream) Header() (metadata.MD, error) {
+	md, err := s.ClientStream.Header()
+	return md, asStatus(err)
+}
 
 // RecvMsg receives one message. An error, or the only message of a client stream, is the end of the call.
 func (s *stream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
-	if err != nil || s.single {
+	if err != nil || !s.desc.ServerStreams {
 		s.cancel()
 	}
 	return asStatus(err)

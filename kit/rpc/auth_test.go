@@ -4,16 +4,17 @@ import (
 	"context"
 	"testing"
 
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/kit/rpc"
-	"google.golang.org/grpc"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
-	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 )
 
 // call makes one kind of call and returns its error.
@@ -174,5 +175,17 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 		assertLog(t, m.log.String(),
 			[]string{`"request_id":"req_log"`, `"principal":"app"`, `"peer":"gateway"`, `"code":"OK"`, `"reason":"INVALID_API_KEY"`},
 			[]string{clientKey, "hg_bad_key", peerValue("gateway")})
+	})
+}
+
+// TestQuickRefusalKeepsItsReason: a call may be refused before its message was sent.
+func TestQuickRefusalKeepsItsReason(t *testing.T) {
+	t.Parallel()
+	overBoth(t, rpc.Options{}, &services{}, func(t *testing.T, m *mesh) {
+		for range 300 {
+			if got := reasonOf(relay(t.Context(), m.raw)); got != denied {
+				t.Fatalf("got %v", got)
+			}
+		}
 	})
 }

@@ -1,17 +1,20 @@
 package rpc_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
+
+	"github.com/fullstorydev/grpchan/inprocgrpc"
+	"google.golang.org/grpc"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
-	"google.golang.org/grpc"
-	testpb "google.golang.org/grpc/interop/grpc_testing"
 )
 
 // benchOptions has every interceptor at work.
@@ -32,6 +35,13 @@ func benchOptions(b *testing.B, logged bool) rpc.Options {
 
 func overEach(b *testing.B, s *services, bench func(b *testing.B, m *mesh)) {
 	b.Helper()
+	b.Run("bare channel", func(b *testing.B) {
+		var c inprocgrpc.Channel
+		c.WithCloner(inprocgrpc.CloneFunc(func(m any) (any, error) { return m, nil }))
+		testpb.RegisterTestServiceServer(&c, s)
+		routerv1.RegisterRelayServiceServer(&c, s)
+		bench(b, &mesh{inside: &c})
+	})
 	b.Run("in process", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, true), s)) })
 	b.Run("in process, no log", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, false), s)) })
 	b.Run("loopback", func(b *testing.B) { bench(b, overTCP(b, benchOptions(b, true), s)) })
@@ -97,7 +107,7 @@ func BenchmarkRelayMessage(b *testing.B) {
 
 func collectCount(s grpc.ServerStreamingClient[routerv1.RelayResponse]) (n int, err error) {
 	for {
-		if _, err := s.Recv(); err == io.EOF {
+		if _, err := s.Recv(); errors.Is(err, io.EOF) {
 			return n, nil
 		} else if err != nil {
 			return n, err

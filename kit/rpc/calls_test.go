@@ -4,9 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -14,12 +22,6 @@ import (
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/kit/rpc"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	testpb "google.golang.org/grpc/interop/grpc_testing"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 // collect receives a stream to its end.
@@ -249,7 +251,7 @@ func TestMetadataGoesBothWays(t *testing.T) {
 	s := &services{
 		unary: func(ctx context.Context, _ *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 			md, _ := metadata.FromIncomingContext(ctx)
-			if md.Get("x-test") == nil || string(md.Get("x-test-bin")[0]) != "\x00\xff" {
+			if md.Get("x-test") == nil || md.Get("x-test-bin")[0] != "\x00\xff" {
 				t.Errorf("handler saw %v", md)
 			}
 			_ = grpc.SetHeader(ctx, metadata.Pairs("x-head", "h"))
@@ -394,24 +396,49 @@ func TestValidationRunsOnEveryMessage(t *testing.T) {
 	})
 }
 
+// TestMessageLimits: what is at the limit passes, what is above it is refused, requests and answers apart.
 func TestMessageLimits(t *testing.T) {
 	t.Parallel()
-	const limit = 1 << 20
-	overBoth(t, rpc.Options{MaxRecv: limit}, &services{}, func(t *testing.T, m *mesh) {
-		for size, want := range map[int]codes.Code{limit - 64: codes.OK, limit + 1: codes.ResourceExhausted} {
-			req := &testpb.SimpleRequest{Payload: &testpb.Payload{Body: make([]byte, size)}}
-			if _, err := m.internal().UnaryCall(t.Context(), req); status.Code(err) != want {
-				t.Errorf("unary of %d bytes: %v", size, err)
-			}
-			stream, err := m.relay().Relay(t.Context(), &routerv1.RelayRequest{Body: make([]byte, size)})
+	const maxRecv, maxSend = 1 << 20, 2 << 20
+	s := &services{
+		unary: func(_ context.Context, r *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+			return &testpb.SimpleResponse{Payload: &testpb.Payload{Body: make([]byte, r.GetResponseSize())}}, nil
+		},
+		relay: func(r *routerv1.RelayRequest, w grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
+			size, _ := strconv.Atoi(r.GetQuery())
+			return w.Send(&routerv1.RelayResponse{Data: make([]byte, size)})
+		},
+	}
+	cases := []struct {
+		request, answer int
+		want            codes.Code
+	}{
+		{maxRecv - 64, maxSend - 64, codes.OK},
+		{maxRecv + 1, 0, codes.ResourceExhausted},
+		{0, maxSend + 1, codes.ResourceExhausted},
+	}
+	overBoth(t, rpc.Options{MaxRecv: maxRecv, MaxSend: maxSend}, s, func(t *testing.T, m *mesh) {
+		for _, c := range cases {
+			req := &testpb.SimpleRequest{ResponseSize: int32(c.answer), Payload: &testpb.Payload{Body: make([]byte, c.request)}}
+			_, err := m.internal().UnaryCall(t.Context(), req)
+			checkLimit(t, "unary", err, c.want)
+			stream, err := m.relay().Relay(t.Context(), &routerv1.RelayRequest{Body: make([]byte, c.request), Query: strconv.Itoa(c.answer)})
 			if err == nil {
 				_, err = collect(stream)
 			}
-			if status.Code(err) != want {
-				t.Errorf("stream of %d bytes: %v", size, err)
-			}
+			checkLimit(t, "stream", err, c.want)
 		}
 	})
+}
+
+func checkLimit(t *testing.T, kind string, err error, want codes.Code) {
+	t.Helper()
+	if status.Code(err) != want {
+		t.Errorf("%s: %v, want %v", kind, err, want)
+	}
+	if err != nil && fault.From(err).Reason != errorsv1.Reason_REASON_REQUEST_TOO_LARGE {
+		t.Errorf("%s: reason %v", kind, fault.From(err).Reason)
+	}
 }
 
 func TestUnknownMethod(t *testing.T) {

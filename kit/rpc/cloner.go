@@ -10,29 +10,27 @@ import (
 )
 
 // cloner moves messages between the two sides of the in-process channel. A message is copied once, so that neither side
-// sees what the other does to its own; messages that share names are not copied at all. Messages larger than the limit
-// are refused as they are on a connection.
+// sees what the other does to its own; messages that share names are not copied at all.
 type cloner struct {
 	share func(proto.Message) bool
-	limit int
 }
 
-// owned is a message that is already the receiver's to keep.
+// owned is a copy that is already the receiver's to keep.
 type owned struct{ proto.Message }
 
 // Clone is called by the sender of a stream's message.
 func (c *cloner) Clone(in any) (any, error) {
-	m, err := c.accept(in)
-	if err != nil {
-		return nil, err
+	m, ok := in.(proto.Message)
+	if !ok {
+		return nil, notProto(in)
 	}
 	if c.shared(m) {
-		return owned{m}, nil
+		return m, nil
 	}
 	return owned{proto.Clone(m)}, nil
 }
 
-// Copy is called by the receiver: with what Clone returned, or with the sender's own message of a unary call.
+// Copy is called by the receiver: with what Clone returned, or with the sender's own message where the call is unary.
 func (c *cloner) Copy(out, in any) error {
 	dst, ok := out.(proto.Message)
 	if !ok {
@@ -41,9 +39,9 @@ func (c *cloner) Copy(out, in any) error {
 	if o, ok := in.(owned); ok {
 		return adopt(dst, o.Message)
 	}
-	src, err := c.accept(in)
-	if err != nil {
-		return err
+	src, ok := in.(proto.Message)
+	if !ok {
+		return notProto(in)
 	}
 	if c.shared(src) {
 		return adopt(dst, src)
@@ -57,17 +55,6 @@ func (c *cloner) Copy(out, in any) error {
 }
 
 func (c *cloner) shared(m proto.Message) bool { return c.share != nil && c.share(m) }
-
-func (c *cloner) accept(in any) (proto.Message, error) {
-	m, ok := in.(proto.Message)
-	if !ok {
-		return nil, notProto(in)
-	}
-	if n := proto.Size(m); n > c.limit {
-		return nil, status.Errorf(codes.ResourceExhausted, "received message larger than max (%d vs. %d)", n, c.limit)
-	}
-	return m, nil
-}
 
 // adopt makes dst a shallow copy of src: the fields are src's own. It goes field by field because a message also holds
 // a size cache that another goroutine may be writing.

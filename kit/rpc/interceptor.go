@@ -3,8 +3,9 @@ package rpc
 import (
 	"context"
 
-	"github.com/headgate-mesh/headgate/kit/auth"
 	"google.golang.org/grpc"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
 )
 
 // handle runs the innermost step of a call. For a unary call ctx goes to the handler; for a stream it becomes the
@@ -50,15 +51,13 @@ func interceptors(o Options, rules *auth.Rules) []interceptor {
 	}
 }
 
-// chain builds the gRPC interceptors. Validation is the innermost step: it needs the messages, which a unary call has
-// and a stream receives.
-func chain(list []interceptor, validate validator) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
+// chain builds the gRPC interceptors. Checking messages is the innermost step: a unary call has its message, a stream
+// receives them.
+func chain(list []interceptor, m messages) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
 	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (resp any, err error) {
 		c := call{method: info.FullMethod, rest: list}
 		c.last = func(ctx context.Context) (err error) {
-			if err = validate.check(c.method, req); err == nil {
-				resp, err = handler(ctx, req)
-			}
+			resp, err = m.unary(ctx, c.method, req, handler)
 			return err
 		}
 		if err = c.next(ctx); err != nil {
@@ -69,7 +68,9 @@ func chain(list []interceptor, validate validator) (grpc.UnaryServerInterceptor,
 	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		c := call{method: info.FullMethod, rest: list}
 		c.last = func(ctx context.Context) error {
-			return handler(srv, &serverStream{ServerStream: ss, ctx: ctx, method: c.method, validate: validate})
+			return handler(srv, &serverStream{
+				ServerStream: ss, ctx: ctx, method: c.method, messages: m, bounded: inThisProcess(ctx),
+			})
 		}
 		return c.next(ss.Context())
 	}

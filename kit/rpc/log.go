@@ -5,9 +5,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/headgate-mesh/headgate/kit/fault"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+
+	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
 // log writes one line per call: never metadata, messages or keys.
@@ -24,9 +25,12 @@ func log(logger *slog.Logger) interceptor {
 	}
 }
 
-// levelOf: a success or a caller's mistake is Info, a failure of ours or a provider's Warn, a defect Error.
+// levelOf: a success is Debug (metrics count it, and a line per call isn't free), a caller's mistake Info, a failure of
+// ours or a provider's Warn, a defect Error.
 func levelOf(err error) slog.Level {
 	switch fault.CodeOf(err) {
+	case codes.OK:
+		return slog.LevelDebug
 	case codes.Internal, codes.Unknown, codes.DataLoss:
 		return slog.LevelError
 	case codes.Unavailable, codes.DeadlineExceeded:

@@ -7,9 +7,10 @@ import (
 	"log/slog"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
-	"google.golang.org/protobuf/proto"
 )
 
 // Options configures a Server. Every zero value has a default, given beside the field.
@@ -28,7 +29,8 @@ type Options struct {
 	// not change the message. Default: none.
 	Validate func(fullMethod string, msg proto.Message) error
 	// ShareMessage names the messages that cross the in-process channel by reference instead of as a copy. Sender and
-	// receiver must both treat such a message as immutable once it is sent. Default: none is shared.
+	// receiver must both treat such a message as immutable once it is sent, and leave its bytes to the garbage collector:
+	// a cancelled caller returns while the handler may still be reading. Default: none is shared.
 	ShareMessage func(proto.Message) bool
 	// TLS protects the listeners. Default: plaintext; see package listen for when that is allowed.
 	TLS *tls.Config
@@ -61,7 +63,7 @@ type Options struct {
 // minPing is how often a client may ping; kit/peer pings every 30 s.
 const minPing = 15 * time.Second
 
-// Buffers per connection: gRPC's own 32 KiB holds hundreds of token frames; shared, an idle connection keeps none.
+// Buffers per connection: gRPC's own 32 KiB holds hundreds of token frames.
 const ioBuffer = 32 << 10
 
 // maxHeaderBytes bounds the metadata of one call (promise K4).

@@ -3,9 +3,10 @@ package rpc
 import (
 	"context"
 
-	"github.com/headgate-mesh/headgate/kit/meta"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/headgate-mesh/headgate/kit/meta"
 )
 
 // requestID takes the caller's request id where it is valid, or makes one and tells it to the caller in a header.

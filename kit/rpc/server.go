@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
-	"github.com/headgate-mesh/headgate/kit/auth"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
@@ -17,6 +16,8 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/headgate-mesh/headgate/kit/auth"
 )
 
 // Server serves the registered services to listeners and in process. Register everything before the first call; from
@@ -42,12 +43,12 @@ func NewServer(o Options) *Server {
 		health:  health.NewServer(),
 		serving: healthv1.HealthCheckResponse_SERVING,
 	}
-	unary, stream := chain(interceptors(o, s.rules), validator(o.Validate))
+	unary, stream := chain(interceptors(o, s.rules), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
 	s.grpc = grpc.NewServer(append(serverOptions(o), grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))...)
 	s.channel = new(inprocgrpc.Channel).
 		WithServerUnaryInterceptor(unary).
 		WithServerStreamInterceptor(stream).
-		WithCloner(&cloner{share: o.ShareMessage, limit: o.MaxRecv})
+		WithCloner(&cloner{share: o.ShareMessage})
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
 	return s
@@ -62,7 +63,6 @@ func serverOptions(o Options) []grpc.ServerOption {
 		grpc.ConnectionTimeout(o.ConnectionTimeout),
 		grpc.ReadBufferSize(ioBuffer),
 		grpc.WriteBufferSize(ioBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle:     o.MaxConnectionIdle,
@@ -98,7 +98,8 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 // GetServiceInfo lists the registered services, for reflection.
 func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
 
-// InProcess returns the channel for callers in this process. It stays usable as long as the process lives.
+// InProcess returns the channel for callers in this process, to be wrapped by peer.InProcess, which evens out what is
+// different from a connection. Calls on it are neither counted nor drained by Serve: whoever makes them stops first.
 func (s *Server) InProcess() grpc.ClientConnInterface { return s.channel }
 
 // SetServing sets what the health service answers, for the server and each of its services.

@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
-	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-	"github.com/headgate-mesh/headgate/kit/auth"
-	"github.com/headgate-mesh/headgate/kit/peer"
-	"github.com/headgate-mesh/headgate/kit/rpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/peer"
+	"github.com/headgate-mesh/headgate/kit/rpc"
 )
 
 func assertLog(t *testing.T, log string, has, lacks []string) {

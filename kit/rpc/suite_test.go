@@ -7,6 +7,10 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/proto"
+
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -15,9 +19,6 @@ import (
 	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
-	"google.golang.org/grpc"
-	testpb "google.golang.org/grpc/interop/grpc_testing"
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -103,6 +104,7 @@ type mesh struct {
 func (m *mesh) router() routerv1.RouterServiceClient {
 	return routerv1.NewRouterServiceClient(m.inside)
 }
+
 func (m *mesh) relay() routerv1.RelayServiceClient { return routerv1.NewRelayServiceClient(m.inside) }
 func (m *mesh) internal() testpb.TestServiceClient { return testpb.NewTestServiceClient(m.inside) }
 func asClient(ctx context.Context) context.Context { return auth.WithKey(ctx, clientKey) }

@@ -11,6 +11,7 @@ import (
 // incoming lets a propagator read the metadata of an incoming call without copying all of it.
 type incoming struct{ ctx context.Context }
 
+// Get returns the first value of a key.
 func (c incoming) Get(key string) string {
 	if v := metadata.ValueFromIncomingContext(c.ctx, key); len(v) > 0 {
 		return v[0]
@@ -18,14 +19,22 @@ func (c incoming) Get(key string) string {
 	return ""
 }
 
+// Set does nothing: incoming metadata is read only.
 func (incoming) Set(string, string) {}
-func (incoming) Keys() []string     { return nil }
+
+// Keys returns none: the W3C propagator asks by name.
+func (incoming) Keys() []string { return nil }
 
 // pairs collects what a propagator writes as the key-value list that metadata.AppendToOutgoingContext takes.
 type pairs struct{ list []string }
 
-func (p *pairs) Get(string) string     { return "" }
-func (p *pairs) Keys() []string        { return nil }
+// Get returns nothing: the list is only written.
+func (p *pairs) Get(string) string { return "" }
+
+// Keys returns none.
+func (p *pairs) Keys() []string { return nil }
+
+// Set appends a key and its value.
 func (p *pairs) Set(key, value string) { p.list = append(p.list, key, value) }
 
 // AppendTrace appends the W3C trace context in ctx, if any, to a key-value list for outgoing metadata.

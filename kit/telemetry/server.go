@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"github.com/headgate-mesh/headgate/kit/meta"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/headgate-mesh/headgate/kit/meta"
 )
 
 // ServerDuration is the histogram of every gRPC call served, by method and code, in seconds.

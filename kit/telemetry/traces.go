@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -33,7 +34,10 @@ func startTraces(ctx context.Context, c Config, res *resource.Resource) (traces,
 		sdktrace.WithResource(res),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(c.SampleRatio))),
 	)
-	return traces{on: true, provider: p, tracer: p.Tracer(Scope), shutdown: p.Shutdown}, nil
+	return traces{on: true, provider: p, tracer: p.Tracer(Scope), shutdown: func(ctx context.Context) error {
+		// A collector that is down leaves the provider's last export retrying for a minute; stopping the exporter ends it.
+		return errors.Join(p.Shutdown(ctx), exporter.Shutdown(ctx))
+	}}, nil
 }
 
 func withoutTraces() traces {

@@ -82,7 +82,7 @@ func newCatalog(cfg Config, version string) (*catalog.Catalog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("provider %s: %w", name, err)
 		}
-		adapters[name] = catalog.Provider{Adapter: a, FirstContent: t.FirstContent, Gap: t.Gap, Total: t.Total}
+		adapters[name] = catalog.Provider{Adapter: a, Silences: silences(t), Total: t.Total}
 		providers = append(providers, adapters[name])
 	}
 	var models []catalog.Model
@@ -99,16 +99,20 @@ func newModel(name string, m Model, adapters map[string]catalog.Provider, cfg Co
 		t := m.Timeouts.Over(p.Timeouts.Over(base))
 		model.Targets = append(model.Targets, catalog.Target{
 			Provider: adapters[target.Provider].Adapter, Model: target.Model,
-			FirstContent: t.FirstContent, Gap: t.Gap, Total: t.Total,
+			Silences: silences(t), Total: t.Total,
 		})
 	}
 	return model
 }
 
+func silences(t Timeouts) adapter.Silences {
+	return adapter.Silences{FirstContent: t.FirstContent, Gap: t.Gap}
+}
+
 func newAdapter(name string, p Provider, t Timeouts, version string) (*adapter.Adapter, error) {
 	cfg := adapter.Config{
 		Name: name, BaseURL: p.BaseURL, Key: p.APIKey.Reveal(), Trust: trusts[p.Trust],
-		Connect: t.Connect, FirstContent: t.FirstContent, Gap: t.Gap, UserAgent: "headgate/" + version,
+		Connect: t.Connect, UserAgent: "headgate/" + version,
 	}
 	if p.Kind == anthropic.Kind {
 		return anthropic.New(cfg)

@@ -25,8 +25,8 @@ type Config struct {
 	Key string
 	// Trust is the highest sensitivity the provider may see.
 	Trust llmv1.Sensitivity
-	// Connect bounds dialling; FirstContent and Gap bound a stream's silences of typed calls.
-	Connect, FirstContent, Gap time.Duration
+	// Connect bounds dialling.
+	Connect time.Duration
 	// UserAgent goes with every request.
 	UserAgent string
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -29,8 +28,8 @@ type Call struct {
 	// Headers and Query are the client's; what isn't on the dialect's lists stays behind.
 	Headers []*routerv1.Header
 	Query   string
-	// FirstContent and Gap bound the silences of a stream.
-	FirstContent, Gap time.Duration
+	// Silences bound those of a stream.
+	Silences Silences
 }
 
 // Answer is a provider's answer: its head, and either the whole body or a stream. The caller closes the stream.
@@ -70,7 +69,7 @@ func (a *Adapter) Relay(ctx context.Context, c Call) (*Answer, error) {
 
 func (a *Adapter) watch(ctx context.Context, c Call) (context.Context, *upstream.Watch) {
 	if c.Facts.Stream {
-		return upstream.NewWatch(ctx, c.FirstContent, c.Gap)
+		return upstream.NewWatch(ctx, c.Silences.FirstContent, c.Silences.Gap)
 	}
 	return upstream.Unwatched(ctx)
 }

@@ -3,6 +3,7 @@ package adapter
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -34,13 +35,16 @@ func (a *Adapter) Chat(ctx context.Context, r *providerv1.ChatRequest) (*provide
 	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: resp.Header.Get(a.wire.RequestIDHeader)}, nil
 }
 
+// Silences bound how long a stream may be silent: until its first content, and between events after that.
+type Silences struct{ FirstContent, Gap time.Duration }
+
 // StreamChat asks once, as ProviderService.StreamChat: emit gets every step; an error of emit ends the call.
-func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatRequest, emit func(*providerv1.StreamChatResponse) error) error {
+func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatRequest, s Silences, emit func(*providerv1.StreamChatResponse) error) error {
 	body, err := a.wire.EncodeRequest(r.GetModel(), r.GetPrompt(), true)
 	if err != nil {
 		return err
 	}
-	ctx, watch := upstream.NewWatch(ctx, a.cfg.FirstContent, a.cfg.Gap)
+	ctx, watch := upstream.NewWatch(ctx, s.FirstContent, s.Gap)
 	resp, err := a.post(ctx, a.wire.ChatPath, a.ownHeader(), body)
 	if err != nil {
 		watch.Stop()
@@ -51,9 +55,9 @@ func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatReques
 		defer resp.Body.Close()
 		return a.notStream(ctx, resp)
 	}
-	s := newStream(ctx, a, resp.Body, a.wire.NewTap(dialect.Facts{Stream: true, IncludeUsage: true}), watch)
-	defer s.Close()
-	return a.decodeStream(s, resp.Header.Get(a.wire.RequestIDHeader), emit)
+	stream := newStream(ctx, a, resp.Body, a.wire.NewTap(dialect.Facts{Stream: true, IncludeUsage: true}), watch)
+	defer stream.Close()
+	return a.decodeStream(stream, resp.Header.Get(a.wire.RequestIDHeader), emit)
 }
 
 func (a *Adapter) decodeStream(s *Stream, requestID string, emit func(*providerv1.StreamChatResponse) error) error {

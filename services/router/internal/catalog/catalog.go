@@ -18,8 +18,9 @@ type Target struct {
 	Provider *adapter.Adapter
 	// Model is the name sent to it.
 	Model string
-	// FirstContent, Gap and Total bound an attempt, and the call.
-	FirstContent, Gap, Total time.Duration
+	// Silences bound an attempt's, Total the whole call.
+	Silences adapter.Silences
+	Total    time.Duration
 }
 
 // Model is a configured name and its targets in order of preference.
@@ -30,8 +31,9 @@ type Model struct {
 
 // Provider is a configured provider with its timers.
 type Provider struct {
-	Adapter                  *adapter.Adapter
-	FirstContent, Gap, Total time.Duration
+	Adapter  *adapter.Adapter
+	Silences adapter.Silences
+	Total    time.Duration
 }
 
 // Catalog resolves names. It doesn't change after New and is safe for concurrent use.
@@ -89,7 +91,7 @@ func (c *Catalog) byName(name string) (Provider, bool) {
 }
 
 func (p Provider) target(model string) Target {
-	return Target{Provider: p.Adapter, Model: model, FirstContent: p.FirstContent, Gap: p.Gap, Total: p.Total}
+	return Target{Provider: p.Adapter, Model: model, Silences: p.Silences, Total: p.Total}
 }
 
 func notFound(message string) error {

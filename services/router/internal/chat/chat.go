@@ -62,7 +62,7 @@ func (s *Server) StreamChat(r *routerv1.StreamChatRequest, out grpc.ServerStream
 		ctx, seen := s.observer.Begin(ctx, t, true)
 		defer func() { seen.End(err) }()
 		d := &delivery{out: out, seen: seen, target: t, number: number}
-		err = t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{Model: t.Model, Prompt: r.GetPrompt()}, d.emit)
+		err = t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{Model: t.Model, Prompt: r.GetPrompt()}, t.Silences, d.emit)
 		seen.Reading(d.reading)
 		return d.sent, err
 	})

@@ -85,7 +85,7 @@ func (s *Server) run(ctx context.Context, w *wire.Wire, targets []catalog.Target
 	err := attempt.InOrder(ctx, targets, func(ctx context.Context, t catalog.Target, number int) (settled bool, err error) {
 		ctx, seen := s.observer.Begin(ctx, t, call.Facts.Stream)
 		defer func() { seen.End(err) }()
-		call.Model, call.FirstContent, call.Gap = t.Model, t.FirstContent, t.Gap
+		call.Model, call.Silences = t.Model, t.Silences
 		answer, err := t.Provider.Relay(ctx, call)
 		if err != nil {
 			return false, err

@@ -22,7 +22,9 @@ const (
 	// one a TLS handshake each.
 	idlePerHost = 512
 	idleTimeout = 90 * time.Second
-	bufferSize  = 16 << 10
+	// pingAfter and pingTimeout find out that an HTTP/2 connection is dead while a model thinks.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
 	// headerLimit bounds a provider's response headers.
 	headerLimit = 64 << 10
 )
@@ -71,9 +73,8 @@ func newTransport(connect time.Duration) *http.Transport {
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTimeout,
-		ReadBufferSize:         bufferSize,
-		WriteBufferSize:        bufferSize,
 		MaxResponseHeaderBytes: headerLimit,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
 
