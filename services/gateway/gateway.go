@@ -15,8 +15,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
@@ -87,19 +89,16 @@ func newSurface(cfg Config, deps Deps) *surface {
 // Handler is the whole HTTP surface, for tests and for servers of one's own.
 func (s *Service) Handler() http.Handler { return s.handler }
 
-// Serve serves a listener until ctx ends, then lets streams finish within Config.Drain and cuts those past it.
+// Serve serves a listener until ctx ends, then lets requests finish within Config.Drain. Streams past it end with an
+// error frame, and what doesn't even take that is cut.
 func (s *Service) Serve(ctx context.Context, lis net.Listener, tlsConfig *tls.Config) error {
-	server := s.server(tlsConfig)
+	requests, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer hurry(nil)
+	server := s.server(requests, tlsConfig)
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain)
-		defer cancel()
-		err := server.Shutdown(drain)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = server.Close()
-		}
-		stopped <- err
+		stopped <- s.stop(server, hurry)
 	}()
 	var err error
 	if tlsConfig != nil {
@@ -113,8 +112,25 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener, tlsConfig *tls.Co
 	return <-stopped
 }
 
-func (s *Service) server(tlsConfig *tls.Config) *http.Server {
+// lastWords is how long clients may take the error frame that ends their stream.
+const lastWords = 2 * time.Second
+
+func (s *Service) stop(server *http.Server, hurry context.CancelCauseFunc) error {
+	drain := time.AfterFunc(s.cfg.Drain, func() {
+		hurry(fault.New(errorsv1.Reason_REASON_OVERLOADED, "Headgate is stopping, and the answer took longer than it could wait; try again"))
+	})
+	defer drain.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Drain+lastWords)
+	defer cancel()
+	if err := server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return server.Close()
+}
+
+func (s *Service) server(requests context.Context, tlsConfig *tls.Config) *http.Server {
 	return &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		Handler:           s.handler,
 		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: s.cfg.ReadProgress,

@@ -39,7 +39,7 @@ func (e *Edges) relay(d *Dialect, w http.ResponseWriter, r *http.Request, body [
 		return d.Heartbeat()
 	})
 	defer out.Stop()
-	a := &answer{dialect: d, out: out, requestID: meta.RequestID(ctx)}
+	a := &answer{dialect: d, out: out, requestID: meta.RequestID(ctx), cause: func() error { return context.Cause(ctx) }}
 	calls, err := e.Relay.Relay(ctx, &routerv1.RelayRequest{
 		Dialect:   d.ID,
 		Operation: routerv1.Operation_OPERATION_CHAT,
@@ -73,8 +73,10 @@ type answer struct {
 	dialect   *Dialect
 	out       *beat.Writer
 	requestID string
-	begun     bool
-	stream    bool
+	// cause is why the request itself ended, where it did.
+	cause  func() error
+	begun  bool
+	stream bool
 	// early says that a heartbeat has promised the client a stream before the head was known.
 	early bool
 }
@@ -151,7 +153,7 @@ func (a *answer) write(data []byte) bool {
 // fail ends the answer with an error: as a status while nothing was written, as an error frame in a stream, and as a
 // broken connection in the middle of a body.
 func (a *answer) fail(err error) {
-	f := fault.From(err)
+	f := a.explain(err)
 	a.out.Stop()
 	if !a.begun {
 		a.early = !a.out.Claim()
@@ -165,4 +167,13 @@ func (a *answer) fail(err error) {
 	default:
 		panic(http.ErrAbortHandler) //nolint:forbidigo // the one way to break a connection on purpose
 	}
+}
+
+// explain prefers the reason for which the request was ended to the mere fact that it was.
+func (a *answer) explain(err error) *fault.Error {
+	var known *fault.Error
+	if a.cause != nil && errors.As(a.cause(), &known) {
+		return known
+	}
+	return fault.From(err)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/headgate-mesh/headgate/kit/meta"
 )
 
-// telemetry measures requests: a server span, a duration histogram, and a log line (debug for what went well, warn for
-// server errors, info for refusals).
+// telemetry measures requests: a server span, a duration histogram, and a log line (debug for what went well, info for the
+// rest: whoever failed has said why at a higher level).
 type telemetry struct {
 	log        *slog.Logger
 	tracer     trace.Tracer
@@ -75,10 +75,7 @@ func (t *telemetry) set(k labelKey) attribute.Set {
 }
 
 func level(status int) slog.Level {
-	switch {
-	case status >= 500:
-		return slog.LevelWarn
-	case status >= 400:
+	if status >= http.StatusBadRequest {
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug
