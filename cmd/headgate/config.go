@@ -153,9 +153,6 @@ func (c *Config) validate() error {
 	if n := len(c.Secret); n > 0 && n < 32 {
 		p.Add("secret", "must be at least 32 characters of randomness")
 	}
-	if n := len(c.AdminKey); n > 0 && n < 16 {
-		p.Add("admin_key", "must be at least 16 characters")
-	}
 	if !oneOf(c.Log.Level, "debug", "info", "warn", "error") {
 		p.Add("log.level", "must be one of debug, info, warn, error")
 	}

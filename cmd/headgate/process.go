@@ -36,6 +36,9 @@ type process struct {
 	routerReady func() bool
 }
 
+// goodKey is how many characters an administrator's key should have.
+const goodKey = 24
+
 func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, error) {
 	log, err := telemetry.Logger(e.stderr, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
@@ -46,6 +49,9 @@ func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(cfg.AdminKey) < goodKey {
+		log.Warn("the administrator's key is short enough to be guessed", "characters", len(cfg.AdminKey), "better", goodKey)
 	}
 	p := &process{env: e, cfg: cfg, log: log, tel: tel, group: run.New(nil)}
 	p.group.OnDrain(func() { p.draining.Store(true) })
