@@ -20,7 +20,8 @@ type Writer struct {
 	// frame returns the heartbeat, or nil where the answer turns out not to be an event stream.
 	frame func() []byte
 
-	// head is the handler's: a heartbeat that commits the answer must not touch what the handler is writing to.
+	// head is the handler's until it claims the answer: a heartbeat that commits the answer must not touch what the
+	// handler is writing to.
 	head http.Header
 
 	mu        sync.Mutex
@@ -29,18 +30,29 @@ type Writer struct {
 	committed bool
 	early     bool
 	claimed   bool
-	deadline  time.Time
+	// owned is the handler's own note that its claim was granted.
+	owned    bool
+	deadline time.Time
 }
 
 // New starts the silence. stall is how long one write may wait for the client to take it.
 func New(w http.ResponseWriter, every, stall time.Duration, frame func() []byte) *Writer {
-	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame, head: make(http.Header, 8)}
+	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame}
 	b.timer = time.AfterFunc(every, b.beat)
 	return b
 }
 
-// Header implements http.ResponseWriter: what is set counts if the handler commits the answer.
-func (b *Writer) Header() http.Header { return b.head }
+// Header implements http.ResponseWriter: what is set counts if the handler commits the answer. Like the handler, it
+// belongs to one goroutine.
+func (b *Writer) Header() http.Header {
+	if b.owned {
+		return b.w.Header()
+	}
+	if b.head == nil {
+		b.head = make(http.Header, 8)
+	}
+	return b.head
+}
 
 // WriteHeader implements http.ResponseWriter; after a heartbeat the status is 200 already and the call does nothing.
 func (b *Writer) WriteHeader(status int) {
@@ -75,7 +87,8 @@ func (b *Writer) Claim() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.claimed = true
-	return !b.early
+	b.owned = !b.early
+	return b.owned
 }
 
 // Stop ends the heartbeats.

@@ -103,6 +103,9 @@ func (l *labels) of(t catalog.Target, known bool) *labelSet {
 	}
 	if !known || l.size.Load() >= maxLabels {
 		key[1] = "_OTHER"
+		if s, ok := l.sets.Load(key); ok {
+			return s.(*labelSet)
+		}
 	} else {
 		l.size.Add(1)
 	}

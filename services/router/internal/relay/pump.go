@@ -84,7 +84,7 @@ func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
 			p.seen.Content()
 		}
 		if verdict.Action != dialect.Drop {
-			p.held = append(p.held, frame.Raw...)
+			p.hold(frame.Raw, s.Ready())
 		}
 		if verdict.Action == dialect.Terminal || verdict.Action == dialect.Failed {
 			p.seen.Reading(s.Reading())
@@ -97,6 +97,17 @@ func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
 			p.held = nil // the receiver owns what was sent
 		}
 	}
+}
+
+// room is what frames that come together mostly need.
+const room = 4 << 10
+
+// hold keeps a frame until it is sent; more says whether another one is here already.
+func (p *pump) hold(raw []byte, more bool) {
+	if p.held == nil && more {
+		p.held = make([]byte, 0, max(room, 2*len(raw)))
+	}
+	p.held = append(p.held, raw...)
 }
 
 // broken ends a stream that its provider didn't. While nothing was sent the failure is a status, or another target's
