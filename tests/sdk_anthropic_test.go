@@ -10,10 +10,11 @@ import (
 	"github.com/headgate-mesh/headgate/tests/mesh"
 )
 
-func anthropicClient(m *mesh.Mesh, extra ...option.RequestOption) anthropic.Client {
-	return anthropic.NewClient(append([]option.RequestOption{
+func anthropicClient(m *mesh.Mesh, extra ...option.RequestOption) *anthropic.Client {
+	client := anthropic.NewClient(append([]option.RequestOption{
 		option.WithBaseURL(m.URL("")), option.WithAPIKey(mesh.Key), option.WithMaxRetries(0),
 	}, extra...)...)
+	return &client
 }
 
 func message(model string) anthropic.MessageNewParams {

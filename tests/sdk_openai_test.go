@@ -10,10 +10,11 @@ import (
 	"github.com/headgate-mesh/headgate/tests/mesh"
 )
 
-func openAIClient(m *mesh.Mesh, extra ...option.RequestOption) openai.Client {
-	return openai.NewClient(append([]option.RequestOption{
+func openAIClient(m *mesh.Mesh, extra ...option.RequestOption) *openai.Client {
+	client := openai.NewClient(append([]option.RequestOption{
 		option.WithBaseURL(m.URL("/v1")), option.WithAPIKey(mesh.Key), option.WithMaxRetries(0),
 	}, extra...)...)
+	return &client
 }
 
 func question(model string) openai.ChatCompletionNewParams {

@@ -78,7 +78,7 @@ func (m *Mesh) startUpstream(t testing.TB, h http.Handler) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Sim, h = s, s.Handler()
+		m.Sim, h = s, s
 	}
 	server := httptest.NewServer(h)
 	t.Cleanup(func() {
