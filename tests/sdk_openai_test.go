@@ -82,14 +82,14 @@ func TestOpenAISDKErrors(t *testing.T) {
 		status int
 		code   string
 	}{
-		"wrong key":            {"gpt-5", "sk-wrong", 401, "invalid_api_key"},
-		"unknown model":        {"nobody-knows", mesh.Key, 404, "model_not_found"},
-		"provider's limit":     {"gpt-5#status=429", mesh.Key, 429, ""},
-		"provider is down":     {"gpt-5#status=503", mesh.Key, 503, ""},
-		"our key is refused":   {"gpt-5#status=401", mesh.Key, 502, "PROVIDER_CREDENTIALS"},
-		"provider talks HTML":  {"gpt-5#garbage", mesh.Key, 502, "PROVIDER_MALFORMED"},
+		"wrong key":             {"gpt-5", "sk-wrong", 401, "invalid_api_key"},
+		"unknown model":         {"nobody-knows", mesh.Key, 404, "model_not_found"},
+		"provider's limit":      {"gpt-5#status=429", mesh.Key, 429, ""},
+		"provider is down":      {"gpt-5#status=503", mesh.Key, 503, ""},
+		"our key is refused":    {"gpt-5#status=401", mesh.Key, 502, "PROVIDER_CREDENTIALS"},
+		"provider talks HTML":   {"gpt-5#garbage", mesh.Key, 502, "PROVIDER_MALFORMED"},
 		"provider says nothing": {"gpt-5#empty", mesh.Key, 502, "PROVIDER_MALFORMED"},
-		"another dialect":      {"claude-opus-4-6", mesh.Key, 400, "UNSUPPORTED"},
+		"another dialect":       {"claude-opus-4-6", mesh.Key, 400, "UNSUPPORTED"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -17,9 +17,10 @@ const (
 
 // decoder walks a document and a value side by side and collects what doesn't fit.
 type decoder struct {
-	doc      *Document
-	problems Problems
-	budget   int
+	doc       *Document
+	problems  Problems
+	budget    int
+	exhausted bool
 }
 
 func (d *decoder) fail(n *yaml.Node, path, text string) {
@@ -60,9 +61,7 @@ func (d *decoder) enter(n *yaml.Node, path string, depth int) *yaml.Node {
 		d.doc.lines[path] = n.Line
 	}
 	if d.budget--; d.budget < 0 || depth > maxDepth {
-		if d.budget == -1 || depth > maxDepth {
-			d.fail(n, path, "is nested too deep, or grows too large through aliases")
-		}
+		d.exhaust(n, path)
 		return nil
 	}
 	if n.Kind == yaml.AliasNode {
@@ -72,6 +71,14 @@ func (d *decoder) enter(n *yaml.Node, path string, depth int) *yaml.Node {
 		return nil
 	}
 	return n
+}
+
+// exhaust reports, once, that the document is larger than a configuration can be, and ends the walk.
+func (d *decoder) exhaust(n *yaml.Node, path string) {
+	if !d.exhausted {
+		d.fail(n, path, "is nested too deep, or grows too large through aliases")
+	}
+	d.exhausted, d.budget = true, 0
 }
 
 func (d *decoder) pointer(n *yaml.Node, v reflect.Value, path string, depth int) {

@@ -26,7 +26,7 @@ func benchOptions(b *testing.B, logged bool) rpc.Options {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	if logged {
-		if logger, err = telemetry.Logger(io.Discard, "info", "json"); err != nil {
+		if logger, err = telemetry.Logger(io.Discard, "debug", "json"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -42,9 +42,9 @@ func overEach(b *testing.B, s *services, bench func(b *testing.B, m *mesh)) {
 		routerv1.RegisterRelayServiceServer(&c, s)
 		bench(b, &mesh{inside: &c})
 	})
-	b.Run("in process", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, true), s)) })
-	b.Run("in process, no log", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, false), s)) })
-	b.Run("loopback", func(b *testing.B) { bench(b, overTCP(b, benchOptions(b, true), s)) })
+	b.Run("in process, every call logged", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, true), s)) })
+	b.Run("in process", func(b *testing.B) { bench(b, inProcess(b, benchOptions(b, false), s)) })
+	b.Run("loopback", func(b *testing.B) { bench(b, overTCP(b, benchOptions(b, false), s)) })
 }
 
 func BenchmarkUnary(b *testing.B) {

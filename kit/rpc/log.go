@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
 
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -16,7 +17,7 @@ func log(logger *slog.Logger) interceptor {
 	return func(ctx context.Context, c *call) error {
 		begin := time.Now()
 		err := c.next(ctx)
-		level := levelOf(err)
+		level := levelOf(c.method, err)
 		if !logger.Enabled(ctx, level) {
 			return err
 		}
@@ -26,8 +27,8 @@ func log(logger *slog.Logger) interceptor {
 }
 
 // levelOf: a success is Debug (metrics count it, and a line per call isn't free), a caller's mistake Info, a failure of
-// ours or a provider's Warn, a defect Error.
-func levelOf(err error) slog.Level {
+// ours or a provider's Warn, a defect Error. A health watch always ends by being cancelled, so that is Debug too.
+func levelOf(method string, err error) slog.Level {
 	switch fault.CodeOf(err) {
 	case codes.OK:
 		return slog.LevelDebug
@@ -35,9 +36,12 @@ func levelOf(err error) slog.Level {
 		return slog.LevelError
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return slog.LevelWarn
-	default:
-		return slog.LevelInfo
+	case codes.Canceled:
+		if method == healthv1.Health_Watch_FullMethodName {
+			return slog.LevelDebug
+		}
 	}
+	return slog.LevelInfo
 }
 
 func attributes(ctx context.Context, c *call, took time.Duration, err error) []slog.Attr {
