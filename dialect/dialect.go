@@ -9,6 +9,8 @@ import (
 const (
 	// MaxDepth is how deep a request may be nested.
 	MaxDepth = 64
+	// MaxAnswerDepth is how deep an answer may be nested: a tool call holds whatever the model wrote.
+	MaxAnswerDepth = 512
 	// MaxFrame bounds one event of a stream, in bytes: images come in one.
 	MaxFrame = 16 << 20
 	// MaxModel bounds a model's name, in bytes.

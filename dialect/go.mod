@@ -5,13 +5,13 @@ go 1.26.8
 require (
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
 	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/grpc v1.85.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace (

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 
@@ -17,28 +18,22 @@ type Table []Entry
 
 // Entry is one known member.
 type Entry struct {
-	Name     string
+	// Name is the member's, in lower case.
+	Name string
+	// Required refuses a body without it.
 	Required bool
-	Read     Field
+	// Read reads its value.
+	Read Field
 }
 
 // Read reads the facts of a body: valid JSON, nested at most MaxDepth deep, an object, none of whose known members
-// comes twice. Errors are *fault.Error.
+// comes twice or in another case. Errors are *fault.Error.
 func (t Table) Read(body []byte) (Facts, error) {
 	var f Facts
 	var seen uint64
 	var refused error
 	err := rawjson.Object(body, MaxDepth, func(m rawjson.Member) bool {
-		i := t.find(m.Name)
-		if i < 0 {
-			return true
-		}
-		if seen&(1<<i) != 0 {
-			refused = Invalid(t[i].Name, "stands twice; send it once")
-			return false
-		}
-		seen |= 1 << i
-		refused = t[i].Read(m, &f)
+		refused = t.member(m, &f, &seen)
 		return refused == nil
 	})
 	if refused == nil && err == nil {
@@ -51,6 +46,29 @@ func (t Table) Read(body []byte) (Facts, error) {
 		return Facts{}, unreadable(err)
 	}
 	return f, t.complete(seen)
+}
+
+func (t Table) member(m rawjson.Member, f *Facts, seen *uint64) error {
+	i := t.find(m.Name)
+	switch {
+	case i < 0:
+		return t.lookalike(m.Name)
+	case *seen&(1<<i) != 0:
+		return Twice(t[i].Name)
+	}
+	*seen |= 1 << i
+	return t[i].Read(m, f)
+}
+
+// lookalike refuses a known name in another case. A server whose JSON reader ignores case, as Go's does by default,
+// would take it for the name itself, and act on a model that Headgate never saw.
+func (t Table) lookalike(name []byte) error {
+	for i := range t {
+		if bytes.EqualFold([]byte(t[i].Name), name) {
+			return Invalid(t[i].Name, "is also there in another case; send it once, in lower case")
+		}
+	}
+	return nil
 }
 
 func (t Table) find(name []byte) int {
@@ -81,13 +99,16 @@ func unreadable(err error) error {
 		return fault.New(errorsv1.Reason_REASON_TOO_DEEP, "the body is nested deeper than %d levels; send it flatter", MaxDepth).
 			With("limit", strconv.Itoa(MaxDepth))
 	}
-	return fault.New(errorsv1.Reason_REASON_INVALID_JSON, "the body has to be a JSON object")
+	return fault.New(errorsv1.Reason_REASON_INVALID_JSON, "the body has to be a JSON object").With("offset", "0")
 }
 
 // Invalid refuses a field; remedy goes on from its name.
 func Invalid(field, remedy string) error {
 	return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s %s", field, remedy).With("field", field)
 }
+
+// Twice refuses a member that Headgate acts on and that comes twice: the provider might read the other one.
+func Twice(field string) error { return Invalid(field, "stands twice; send it once") }
 
 // Missing refuses a request without a field.
 func Missing(field string) error {

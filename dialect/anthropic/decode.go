@@ -3,6 +3,8 @@ package anthropic
 import (
 	"encoding/json"
 
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -26,8 +28,11 @@ type block struct {
 // PROVIDER_MALFORMED, or UNSUPPORTED for what headgate.llm.v1 has no words for.
 func DecodeResponse(body []byte) (*llmv1.Completion, error) {
 	var r response
-	if err := json.Unmarshal(body, &r); err != nil || r.Type != "message" {
-		return nil, malformed(err)
+	if err := parse(body, &r); err != nil {
+		return nil, err
+	}
+	if r.Type != "message" {
+		return nil, malformed(nil)
 	}
 	message := &llmv1.Message{Role: llmv1.Role_ROLE_ASSISTANT}
 	for _, b := range r.Content {
@@ -45,6 +50,17 @@ func DecodeResponse(body []byte) (*llmv1.Completion, error) {
 		Id: r.ID, Model: r.Model, Message: message,
 		FinishReason: finishReason(r.StopReason), RawFinishReason: r.StopReason, Usage: u.total(),
 	}, nil
+}
+
+// parse checks text before it decodes it: encoding/json takes invalid UTF-8 for U+FFFD.
+func parse(data []byte, into any) error {
+	if err := rawjson.Check(data, dialect.MaxAnswerDepth); err != nil {
+		return malformed(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return malformed(err)
+	}
+	return nil
 }
 
 // shown tells text from thinking; any other block is an error, for nothing may be lost in silence.

@@ -1,9 +1,10 @@
 package anthropic
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
 
+	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -38,7 +39,7 @@ type textBlock struct {
 // field.
 func EncodeRequest(model string, p *llmv1.Prompt, stream bool) ([]byte, error) {
 	s := p.GetSampling()
-	if err := expressible(s); err != nil {
+	if err := cmp.Or(dialect.CheckPrompt(p), expressible(s)); err != nil {
 		return nil, err
 	}
 	r := request{Model: model, MaxTokens: defaultMaxTokens, System: p.GetSystem(), Stream: stream, StopSequences: s.GetStopSequences()}
@@ -48,16 +49,12 @@ func EncodeRequest(model string, p *llmv1.Prompt, stream bool) ([]byte, error) {
 			r.MaxTokens = s.GetMaxOutputTokens()
 		}
 	}
-	for i, m := range p.GetMessages() {
+	for _, m := range p.GetMessages() {
 		if m.GetRole() == llmv1.Role_ROLE_SYSTEM {
 			r.System = joined(r.System, m)
 			continue
 		}
-		t, err := encodeTurn(i, m)
-		if err != nil {
-			return nil, err
-		}
-		r.Messages = append(r.Messages, t)
+		r.Messages = append(r.Messages, encodeTurn(m))
 	}
 	if len(r.Messages) == 0 {
 		return nil, fault.New(errorsv1.Reason_REASON_MISSING_FIELD, "prompt.messages needs a message that isn't ROLE_SYSTEM for Anthropic").
@@ -76,7 +73,7 @@ func expressible(s *llmv1.Sampling) error {
 		return unsupported("frequency_penalty")
 	case s.PresencePenalty != nil:
 		return unsupported("presence_penalty")
-	case s.Temperature != nil && s.GetTemperature() > 1:
+	case s.GetTemperature() < 0 || s.GetTemperature() > 1:
 		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "prompt.sampling.temperature: Anthropic takes 0 to 1").
 			With("field", "prompt.sampling.temperature")
 	}
@@ -99,24 +96,18 @@ func joined(system string, m *llmv1.Message) string {
 	return system
 }
 
-func encodeTurn(i int, m *llmv1.Message) (turn, error) {
-	t := turn{}
-	switch m.GetRole() {
-	case llmv1.Role_ROLE_USER:
-		t.Role = "user"
-	case llmv1.Role_ROLE_ASSISTANT:
+// encodeTurn writes a message that [dialect.CheckPrompt] has passed. A refusal is text here.
+func encodeTurn(m *llmv1.Message) turn {
+	t := turn{Role: "user", Content: make([]textBlock, 0, len(m.GetParts()))}
+	if m.GetRole() == llmv1.Role_ROLE_ASSISTANT {
 		t.Role = "assistant"
-	default:
-		return t, fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "prompt.messages[%d].role must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT", i).
-			With("field", fmt.Sprintf("prompt.messages[%d].role", i))
 	}
 	for _, part := range m.GetParts() {
-		switch kind := part.GetKind().(type) {
-		case *llmv1.Part_Text:
-			t.Content = append(t.Content, textBlock{"text", kind.Text.GetText()})
-		case *llmv1.Part_Refusal:
-			t.Content = append(t.Content, textBlock{"text", kind.Refusal.GetText()})
+		text := part.GetText().GetText()
+		if r := part.GetRefusal(); r != nil {
+			text = r.GetText()
 		}
+		t.Content = append(t.Content, textBlock{"text", text})
 	}
-	return t, nil
+	return t
 }

@@ -55,12 +55,23 @@ func encode(v any) []byte {
 // DecodeModels reads a provider's list. The error is a *fault.Error, PROVIDER_MALFORMED.
 func DecodeModels(body []byte) ([]*llmv1.Model, error) {
 	var list modelList
-	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, malformed(err)
+	if err := parse(body, &list); err != nil {
+		return nil, err
+	}
+	if list.Data == nil {
+		return nil, malformed(nil)
 	}
 	models := make([]*llmv1.Model, 0, len(list.Data))
 	for _, e := range list.Data {
-		models = append(models, &llmv1.Model{Id: e.ID, DisplayName: e.DisplayName, OwnedBy: "anthropic", CreatedUnixSeconds: e.CreatedAt.Unix()})
+		models = append(models, e.model())
 	}
 	return models, nil
+}
+
+func (e modelEntry) model() *llmv1.Model {
+	m := &llmv1.Model{Id: e.ID, DisplayName: e.DisplayName, OwnedBy: "anthropic"}
+	if !e.CreatedAt.IsZero() {
+		m.CreatedUnixSeconds = e.CreatedAt.Unix()
+	}
+	return m
 }

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
@@ -29,7 +30,7 @@ func (t *Tap) Reading() dialect.Reading {
 }
 
 // Read judges one frame. Every event has a name, which is its data's type; the SDKs drop an event without one, so a
-// frame that lacks it, or names another, is damaged.
+// frame that lacks it, or names another, is damaged. An event that Headgate doesn't know may have no type.
 func (t *Tap) Read(f sse.Frame) dialect.Verdict {
 	switch {
 	case t.ended:
@@ -43,25 +44,8 @@ func (t *Tap) Read(f sse.Frame) dialect.Verdict {
 }
 
 func (t *Tap) judge(f sse.Frame) dialect.Verdict {
-	content, named := false, false
-	err := rawjson.Object(f.Data, dialect.MaxDepth, func(m rawjson.Member) bool {
-		switch string(m.Name) {
-		case "type":
-			name, ok := rawjson.Unquote(m.Value)
-			named = ok && bytes.Equal(name, f.Event)
-		case "message":
-			t.readMessage(m.Value)
-		case "usage":
-			t.usage.read(m.Value)
-		case "content_block":
-			content = content || startsContent(m.Value)
-		case "delta":
-			t.readDelta(m.Value)
-			content = content || string(f.Event) == "content_block_delta"
-		}
-		return true
-	})
-	if err != nil || !named {
+	e := event{name: f.Event}
+	if err := t.readEvent(f.Data, &e); err != nil || !e.named() {
 		return dialect.Verdict{Action: dialect.Malformed}
 	}
 	switch string(f.Event) {
@@ -70,35 +54,106 @@ func (t *Tap) judge(f sse.Frame) dialect.Verdict {
 	case "error":
 		return dialect.Verdict{Action: dialect.Failed}
 	}
-	return dialect.Verdict{Content: content}
+	return dialect.Verdict{Content: e.content}
 }
 
-// startsContent: text and thinking blocks begin empty; every other kind shows something as soon as it begins.
-func startsContent(block []byte) bool {
-	kind, _ := rawjson.Unquote(rawjson.Get(block, "type"))
-	return string(kind) != "text" && string(kind) != "thinking"
+// event is what one frame says, before it is judged.
+type event struct {
+	name, kind []byte
+	typed      bool
+	content    bool
 }
 
-func (t *Tap) readMessage(message []byte) {
-	_ = rawjson.Object(message, dialect.MaxDepth, func(m rawjson.Member) bool {
-		switch string(m.Name) {
-		case "id":
-			setText(&t.reading.ID, m.Value)
-		case "model":
-			setText(&t.reading.Model, m.Value)
-		case "usage":
-			t.usage.read(m.Value)
-		case "stop_reason":
-			t.stop(m.Value)
-		}
-		return true
-	})
-}
-
-func (t *Tap) readDelta(delta []byte) {
-	if stop := rawjson.Get(delta, "stop_reason"); stop != nil {
-		t.stop(stop)
+// named reports whether the frame's name fits its data.
+func (e *event) named() bool {
+	switch {
+	case len(e.name) == 0:
+		return false
+	case e.typed:
+		return bytes.Equal(e.kind, e.name)
 	}
+	switch string(e.name) {
+	case "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error":
+		return false
+	}
+	return true
+}
+
+func (t *Tap) readEvent(data []byte, e *event) error {
+	cur := rawjson.NewCursor(data, dialect.MaxAnswerDepth)
+	if !cur.Object() {
+		return cmp.Or(cur.End(), rawjson.ErrNotObject)
+	}
+	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+		switch string(name) {
+		case "type":
+			e.kind, e.typed = rawjson.Unquote(cur.Value())
+		case "message":
+			t.readMessage(&cur)
+		case "usage":
+			t.usage.read(cur.Value())
+		case "content_block":
+			e.content = startsContent(cur.Value()) || e.content
+		case "delta":
+			e.content = t.readDelta(&cur) && string(e.name) == "content_block_delta" || e.content
+		default:
+			cur.Skip()
+		}
+	}
+	return cur.End()
+}
+
+// startsContent: text and thinking blocks begin empty, mostly; every other kind shows something as soon as it begins.
+func startsContent(block []byte) bool {
+	switch kind, _ := rawjson.Unquote(rawjson.Get(block, "type")); string(kind) {
+	case "text":
+		return !rawjson.Empty(rawjson.Get(block, "text"))
+	case "thinking":
+		return !rawjson.Empty(rawjson.Get(block, "thinking"))
+	}
+	return true
+}
+
+// readMessage reads what a whole answer and a stream's first event have in common.
+func (t *Tap) readMessage(cur *rawjson.Cursor) (kind []byte) {
+	if !cur.Object() {
+		return nil
+	}
+	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+		switch string(name) {
+		case "type":
+			kind, _ = rawjson.Unquote(cur.Value())
+		case "id":
+			setText(&t.reading.ID, cur.Value())
+		case "model":
+			setText(&t.reading.Model, cur.Value())
+		case "usage":
+			t.usage.read(cur.Value())
+		case "stop_reason":
+			t.stop(cur.Value())
+		default:
+			cur.Skip()
+		}
+	}
+	return kind
+}
+
+// readDelta reports whether a delta holds anything beside its type.
+func (t *Tap) readDelta(cur *rawjson.Cursor) (says bool) {
+	if !cur.Object() {
+		return false
+	}
+	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+		switch string(name) {
+		case "type":
+			cur.Skip()
+		case "stop_reason":
+			t.stop(cur.Value())
+		default:
+			says = !rawjson.Empty(cur.Value()) || says
+		}
+	}
+	return says
 }
 
 func (t *Tap) stop(value []byte) {
@@ -130,14 +185,12 @@ func finishReason(word string) llmv1.FinishReason {
 
 // ReadResponse reads a whole answer. The error, a *fault.Error, is PROVIDER_MALFORMED for what isn't a message.
 func ReadResponse(body []byte) (dialect.Reading, error) {
-	if err := rawjson.Check(body, 1000); err != nil {
+	t := Tap{}
+	cur := rawjson.NewCursor(body, dialect.MaxAnswerDepth)
+	kind := t.readMessage(&cur)
+	if err := cur.End(); err != nil || string(kind) != "message" {
 		return dialect.Reading{}, malformed(err)
 	}
-	if kind, _ := rawjson.Unquote(rawjson.Get(body, "type")); string(kind) != "message" {
-		return dialect.Reading{}, malformed(nil)
-	}
-	t := Tap{}
-	t.readMessage(body)
 	return t.Reading(), nil
 }
 

@@ -18,7 +18,7 @@ func (u *usage) read(object []byte) {
 		return
 	}
 	u.any = true
-	_ = rawjson.Object(object, dialect.MaxDepth, func(m rawjson.Member) bool {
+	_ = rawjson.Object(object, dialect.MaxAnswerDepth, func(m rawjson.Member) bool {
 		switch string(m.Name) {
 		case "input_tokens":
 			replace(&u.input, m.Value)

@@ -1,13 +1,17 @@
 package openai
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
 
+	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
+
+// maxStops is how many stop sequences OpenAI takes.
+const maxStops = 4
 
 type request struct {
 	Model               string          `json:"model"`
@@ -25,8 +29,7 @@ type request struct {
 
 type requestTurn struct {
 	Role    string `json:"role"`
-	Content any    `json:"content,omitempty"`
-	Refusal string `json:"refusal,omitempty"`
+	Content any    `json:"content"`
 }
 
 type textPart struct {
@@ -34,16 +37,16 @@ type textPart struct {
 	Text string `json:"text"`
 }
 
+type refusalPart struct {
+	Type    string `json:"type"`
+	Refusal string `json:"refusal"`
+}
+
 // EncodeRequest writes a prompt as a chat request. What OpenAI can't express is a *fault.Error that names the field.
 func EncodeRequest(model string, p *llmv1.Prompt, stream bool) ([]byte, error) {
 	s := p.GetSampling()
-	if s != nil && s.TopK != nil {
-		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "prompt.sampling.top_k: OpenAI has no such parameter; leave it out").
-			With("field", "prompt.sampling.top_k")
-	}
-	if len(s.GetStopSequences()) > 4 {
-		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "prompt.sampling.stop_sequences: OpenAI takes at most 4").
-			With("field", "prompt.sampling.stop_sequences")
+	if err := cmp.Or(dialect.CheckPrompt(p), expressible(s)); err != nil {
+		return nil, err
 	}
 	r := request{Model: model, Stream: stream, Stop: s.GetStopSequences()}
 	if stream {
@@ -56,44 +59,51 @@ func EncodeRequest(model string, p *llmv1.Prompt, stream bool) ([]byte, error) {
 	if p.GetSystem() != "" {
 		r.Messages = append(r.Messages, requestTurn{Role: "system", Content: p.GetSystem()})
 	}
-	for i, m := range p.GetMessages() {
-		turn, err := encodeTurn(i, m)
-		if err != nil {
-			return nil, err
-		}
-		r.Messages = append(r.Messages, turn)
+	for _, m := range p.GetMessages() {
+		r.Messages = append(r.Messages, encodeTurn(m))
 	}
 	return json.Marshal(r)
 }
 
-func encodeTurn(i int, m *llmv1.Message) (requestTurn, error) {
-	turn := requestTurn{}
-	switch m.GetRole() {
-	case llmv1.Role_ROLE_SYSTEM:
-		turn.Role = "system"
-	case llmv1.Role_ROLE_USER:
-		turn.Role = "user"
-	case llmv1.Role_ROLE_ASSISTANT:
-		turn.Role = "assistant"
-	default:
-		return turn, fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "prompt.messages[%d].role must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT", i).
-			With("field", fmt.Sprintf("prompt.messages[%d].role", i))
+func expressible(s *llmv1.Sampling) error {
+	switch {
+	case s != nil && s.TopK != nil:
+		return unsupported("prompt.sampling.top_k", "OpenAI has no such parameter; leave it out")
+	case len(s.GetStopSequences()) > maxStops:
+		return unsupported("prompt.sampling.stop_sequences", "OpenAI takes at most 4")
 	}
-	var texts []textPart
+	return nil
+}
+
+func unsupported(field, why string) error {
+	return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "%s: %s", field, why).With("field", field)
+}
+
+// encodeTurn writes a message that [dialect.CheckPrompt] has passed. A single text is a string, as most servers expect.
+func encodeTurn(m *llmv1.Message) requestTurn {
+	turn := requestTurn{Role: roleOf(m.GetRole())}
+	if text := m.GetParts()[0].GetText(); text != nil && len(m.GetParts()) == 1 {
+		turn.Content = text.GetText()
+		return turn
+	}
+	parts := make([]any, 0, len(m.GetParts()))
 	for _, part := range m.GetParts() {
-		switch kind := part.GetKind().(type) {
-		case *llmv1.Part_Text:
-			texts = append(texts, textPart{"text", kind.Text.GetText()})
-		case *llmv1.Part_Refusal:
-			turn.Refusal += kind.Refusal.GetText()
+		if r := part.GetRefusal(); r != nil {
+			parts = append(parts, refusalPart{"refusal", r.GetText()})
+		} else {
+			parts = append(parts, textPart{"text", part.GetText().GetText()})
 		}
 	}
-	switch len(texts) {
-	case 0:
-	case 1:
-		turn.Content = texts[0].Text
-	default:
-		turn.Content = texts
+	turn.Content = parts
+	return turn
+}
+
+func roleOf(r llmv1.Role) string {
+	switch r {
+	case llmv1.Role_ROLE_SYSTEM:
+		return "system"
+	case llmv1.Role_ROLE_ASSISTANT:
+		return "assistant"
 	}
-	return turn, nil
+	return "user"
 }

@@ -40,11 +40,11 @@ func ErrorFrame(e *fault.Error, requestID string) []byte {
 // Heartbeat is a comment: an event without data breaks OpenAI's SDK.
 func Heartbeat() []byte { return []byte(": ping\n\n") }
 
-// typeOf is the error type that api.openai.com uses with a status.
+// typeOf is the error type that api.openai.com uses with a status; with 429 it names what there was too much of.
 func typeOf(status int) string {
 	switch {
 	case status == 429:
-		return "rate_limit_error"
+		return "requests"
 	case status >= 500:
 		return "server_error"
 	}
@@ -62,6 +62,9 @@ func codeOf(e *fault.Error) string {
 		if code := e.Metadata["provider_code"]; code != "" {
 			return code
 		}
+	}
+	if e.HTTPStatus() == 429 {
+		return "rate_limit_exceeded"
 	}
 	return fault.Code(e.Reason)
 }

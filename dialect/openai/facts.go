@@ -32,21 +32,29 @@ func streamOptions(m rawjson.Member, f *dialect.Facts) error {
 	var refused error
 	err := rawjson.Object(m.Value, dialect.MaxDepth, func(o rawjson.Member) bool {
 		f.OptionsEmpty = false
-		if string(o.Name) != "include_usage" {
-			return true
+		if string(o.Name) == "include_usage" {
+			refused = includeUsage(m.ValueAt, o, f)
 		}
-		if kind := rawjson.Kind(o.Value); kind != 'b' && kind != 'n' {
-			refused = dialect.Invalid("stream_options.include_usage", "must be true or false")
-			return false
-		}
-		f.UsageAt = dialect.Span{At: m.ValueAt + o.ValueAt, End: m.ValueAt + o.ValueEnd}
-		f.IncludeUsage = string(o.Value) == "true"
-		return true
+		return refused == nil
 	})
 	if err != nil {
 		return dialect.Invalid("stream_options", "must be an object")
 	}
 	return refused
+}
+
+// includeUsage reads the option; from is where stream_options begins in the body.
+func includeUsage(from int, o rawjson.Member, f *dialect.Facts) error {
+	const field = "stream_options.include_usage"
+	if kind := rawjson.Kind(o.Value); kind != 'b' && kind != 'n' {
+		return dialect.Invalid(field, "must be true or false")
+	}
+	if f.UsageAt.Set() {
+		return dialect.Twice(field)
+	}
+	f.UsageAt = dialect.Span{At: from + o.ValueAt, End: from + o.ValueEnd}
+	f.IncludeUsage = string(o.Value) == "true"
+	return nil
 }
 
 // Rewrite returns the body with another model's name and, for a stream, with usage asked for: without it OpenAI doesn't

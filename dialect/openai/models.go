@@ -45,7 +45,7 @@ func encode(v any) []byte {
 // DecodeModels reads a provider's list. The error is a *fault.Error, PROVIDER_MALFORMED.
 func DecodeModels(body []byte) ([]*llmv1.Model, error) {
 	var list modelList
-	if err := json.Unmarshal(body, &list); err != nil {
+	if err := json.Unmarshal(body, &list); err != nil || list.Data == nil {
 		return nil, malformed(err)
 	}
 	models := make([]*llmv1.Model, 0, len(list.Data))

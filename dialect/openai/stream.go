@@ -1,9 +1,6 @@
 package openai
 
 import (
-	"bytes"
-	"encoding/json"
-
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
@@ -26,42 +23,39 @@ func NewDecoder() *Decoder { return &Decoder{} }
 // Done reports whether [DONE] was seen.
 func (d *Decoder) Done() bool { return d.done }
 
-// Decode returns the events that one frame completes. Errors are *fault.Error.
+// Decode returns the events that one frame completes. Errors are *fault.Error: PROVIDER_ERROR for the provider's own,
+// PROVIDER_MALFORMED, or UNSUPPORTED for what headgate.llm.v1 has no words for.
 func (d *Decoder) Decode(f sse.Frame) ([]*llmv1.StreamEvent, error) {
 	if f.Comment || d.done {
 		return nil, nil
 	}
-	if bytes.Equal(bytes.TrimSpace(f.Data), []byte("[DONE]")) {
-		return d.end(), nil
+	if isDone(f.Data) {
+		return d.end()
 	}
-	if object := rawjson.Get(f.Data, "error"); rawjson.Kind(object) != 0 && rawjson.Kind(object) != 'n' {
+	r, err := parse(f.Data)
+	if err != nil {
+		return nil, err
+	}
+	if raises(rawjson.Get(f.Data, "error")) || string(f.Event) == "error" {
 		return nil, providerError(f.Data)
 	}
-	var r response
-	if err := json.Unmarshal(f.Data, &r); err != nil {
-		return nil, malformed(err)
-	}
-	return d.chunk(&r)
+	return d.chunk(r)
 }
 
 func (d *Decoder) chunk(r *response) ([]*llmv1.StreamEvent, error) {
-	var events []*llmv1.StreamEvent
-	if !d.started {
-		d.started = true
-		events = append(events, &llmv1.StreamEvent{Event: &llmv1.StreamEvent_Start{Start: &llmv1.StreamStart{Id: r.ID, Model: r.Model}}})
-	}
 	if rawjson.Kind(r.Usage) == 'o' {
 		d.usage = readUsage(r.Usage)
 	}
-	if len(r.Choices) == 0 {
+	events := d.start(r)
+	c, ok := r.first()
+	if !ok {
 		return events, nil
 	}
-	c := r.Choices[0]
 	if err := sayable(c.Delta); err != nil {
 		return nil, err
 	}
-	if c.Delta.Content != "" {
-		events = d.say(events, textOf(""), c.Delta.Content)
+	if c.Delta.Content.text != "" {
+		events = d.say(events, textOf(""), c.Delta.Content.text)
 	}
 	if c.Delta.Refusal != "" {
 		events = d.say(events, refusalOf(""), c.Delta.Refusal)
@@ -71,6 +65,15 @@ func (d *Decoder) chunk(r *response) ([]*llmv1.StreamEvent, error) {
 		d.finish = &llmv1.StreamFinish{Reason: finishReason(c.FinishReason), RawReason: c.FinishReason}
 	}
 	return events, nil
+}
+
+// start opens the answer with the first chunk that says whose it is: Azure's first is about the prompt, and nameless.
+func (d *Decoder) start(r *response) []*llmv1.StreamEvent {
+	if d.started || (r.ID == "" && len(r.Choices) == 0) {
+		return nil
+	}
+	d.started = true
+	return []*llmv1.StreamEvent{{Event: &llmv1.StreamEvent_Start{Start: &llmv1.StreamStart{Id: r.ID, Model: r.Model}}}}
 }
 
 // say appends text to the open part, after opening one of the right kind.
@@ -96,7 +99,10 @@ func (d *Decoder) shut(events []*llmv1.StreamEvent) []*llmv1.StreamEvent {
 	return append(events, &llmv1.StreamEvent{Event: &llmv1.StreamEvent_PartEnd{PartEnd: &llmv1.PartEnd{Index: d.index - 1}}})
 }
 
-func (d *Decoder) end() []*llmv1.StreamEvent {
+func (d *Decoder) end() ([]*llmv1.StreamEvent, error) {
+	if !d.started {
+		return nil, malformed(nil)
+	}
 	d.done = true
 	events := d.shut(nil)
 	if d.usage != nil {
@@ -105,5 +111,5 @@ func (d *Decoder) end() []*llmv1.StreamEvent {
 	if d.finish == nil {
 		d.finish = &llmv1.StreamFinish{}
 	}
-	return append(events, &llmv1.StreamEvent{Event: &llmv1.StreamEvent_Finish{Finish: d.finish}})
+	return append(events, &llmv1.StreamEvent{Event: &llmv1.StreamEvent_Finish{Finish: d.finish}}), nil
 }

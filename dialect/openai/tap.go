@@ -2,13 +2,12 @@ package openai
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
-	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
 // Tap reads a stream's frames on their way through. It belongs to one goroutine.
@@ -26,85 +25,125 @@ func (t *Tap) Reading() dialect.Reading { return t.reading }
 
 // chunk is what one event says, before it is judged.
 type chunk struct {
+	// failed: there is an error in it. choices: there is a list of choices. anyChoice: the list isn't empty.
 	failed, usage, choices, anyChoice, content bool
 }
 
-// Read judges one frame.
+// Read judges one frame. A chunk that only holds usage is dropped where the client didn't ask for it: its SDK may choke
+// on a chunk without choices.
 func (t *Tap) Read(f sse.Frame) dialect.Verdict {
 	switch {
 	case t.ended:
 		return dialect.Verdict{Action: dialect.Drop}
 	case f.Comment:
 		return dialect.Verdict{}
-	case bytes.Equal(bytes.TrimSpace(f.Data), []byte("[DONE]")):
-		t.ended = true
+	}
+	v := t.judge(f)
+	t.ended = v.Action == dialect.Terminal || v.Action == dialect.Failed || v.Action == dialect.Malformed
+	return v
+}
+
+func (t *Tap) judge(f sse.Frame) dialect.Verdict {
+	if isDone(f.Data) {
 		return dialect.Verdict{Action: dialect.Terminal}
 	}
 	var c chunk
 	if err := t.readChunk(f.Data, &c); err != nil {
-		t.ended = true
 		return dialect.Verdict{Action: dialect.Malformed}
 	}
 	switch {
 	case c.failed || string(f.Event) == "error":
-		t.ended = true
 		return dialect.Verdict{Action: dialect.Failed}
-	case c.usage && c.choices && !c.anyChoice && !t.showUsage:
+	case c.usage && !c.anyChoice && !t.showUsage:
 		return dialect.Verdict{Action: dialect.Drop}
 	}
 	return dialect.Verdict{Content: c.content}
 }
 
+func isDone(data []byte) bool { return string(bytes.TrimSpace(data)) == "[DONE]" }
+
 func (t *Tap) readChunk(data []byte, c *chunk) error {
-	return rawjson.Object(data, dialect.MaxDepth, func(m rawjson.Member) bool {
-		switch string(m.Name) {
+	cur := rawjson.NewCursor(data, dialect.MaxAnswerDepth)
+	if !cur.Object() {
+		return cmp.Or(cur.End(), rawjson.ErrNotObject)
+	}
+	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+		switch string(name) {
 		case "error":
-			c.failed = rawjson.Kind(m.Value) != 'n'
+			c.failed = raises(cur.Value())
 		case "usage":
-			if rawjson.Kind(m.Value) == 'o' {
-				c.usage = true
-				t.reading.Usage = readUsage(m.Value)
-			}
+			t.readUsage(cur.Value(), c)
 		case "choices":
-			c.choices = rawjson.Array(m.Value, func(choice []byte) bool {
-				c.anyChoice = true
-				t.readChoice(choice, c)
-				return true
-			})
+			t.readChoices(&cur, c)
 		case "id":
-			setOnce(&t.reading.ID, m.Value)
+			setOnce(&t.reading.ID, cur.Value())
 		case "model":
-			setOnce(&t.reading.Model, m.Value)
+			setOnce(&t.reading.Model, cur.Value())
+		default:
+			cur.Skip()
 		}
-		return true
-	})
+	}
+	return cur.End()
 }
 
-func (t *Tap) readChoice(choice []byte, c *chunk) {
-	_ = rawjson.Object(choice, dialect.MaxDepth, func(m rawjson.Member) bool {
-		switch string(m.Name) {
-		case "delta":
-			c.content = c.content || shows(m.Value)
-		case "finish_reason":
-			if word, ok := rawjson.Unquote(m.Value); ok {
-				t.reading.RawFinish = string(word)
-				t.reading.Finish = finishReason(t.reading.RawFinish)
+// raises reports whether the SDKs raise on this value of a chunk's error: those for Python and TypeScript do on what
+// their languages count as true. The one for Go raises on any, null included; that is between it and the provider.
+func raises(value []byte) bool {
+	switch string(value) {
+	case "null", "false", `""`, "0":
+		return false
+	}
+	return len(value) > 0
+}
+
+func (t *Tap) readUsage(value []byte, c *chunk) {
+	if rawjson.Kind(value) == 'o' {
+		c.usage = true
+		t.reading.Usage = readUsage(value)
+	}
+}
+
+func (t *Tap) readChoices(cur *rawjson.Cursor, c *chunk) {
+	if !cur.Array() {
+		return
+	}
+	c.choices = true
+	for cur.Element() {
+		c.anyChoice = true
+		if !cur.Object() {
+			continue
+		}
+		for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+			switch string(name) {
+			case "delta":
+				c.content = shows(cur) || c.content
+			case "finish_reason":
+				t.finish(cur.Value())
+			default:
+				cur.Skip()
 			}
 		}
-		return true
-	})
+	}
+}
+
+func (t *Tap) finish(value []byte) {
+	if word, ok := rawjson.Unquote(value); ok {
+		t.reading.RawFinish = string(word)
+		t.reading.Finish = finishReason(t.reading.RawFinish)
+	}
 }
 
 // shows reports whether a delta shows the client something: everything but the role and empty values does.
-func shows(delta []byte) bool {
+func shows(cur *rawjson.Cursor) bool {
+	if !cur.Object() {
+		return false
+	}
 	found := false
-	_ = rawjson.Object(delta, dialect.MaxDepth, func(m rawjson.Member) bool {
-		if string(m.Name) == "role" {
-			return true
-		}
-		found = rawjson.Kind(m.Value) != 'n' && !bytes.Equal(m.Value, []byte(`""`)) && !bytes.Equal(m.Value, []byte(`[]`))
-		return !found
-	})
+	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
+		role := string(name) == "role"
+		value := cur.Value()
+		found = found || !role && !rawjson.Empty(value)
+	}
 	return found
 }
 
@@ -131,32 +170,12 @@ func finishReason(word string) llmv1.FinishReason {
 	return llmv1.FinishReason_FINISH_REASON_UNSPECIFIED
 }
 
-// readUsage reads a usage object: cached tokens are part of prompt tokens, reasoning tokens of completion tokens.
-func readUsage(value []byte) *llmv1.TokenUsage {
-	u := &llmv1.TokenUsage{}
-	_ = rawjson.Object(value, dialect.MaxDepth, func(m rawjson.Member) bool {
-		switch string(m.Name) {
-		case "prompt_tokens":
-			u.InputTokens, _ = rawjson.Int(m.Value)
-		case "completion_tokens":
-			u.OutputTokens, _ = rawjson.Int(m.Value)
-		case "prompt_tokens_details":
-			u.CachedInputTokens, _ = rawjson.Int(rawjson.Get(m.Value, "cached_tokens"))
-			u.CacheWriteTokens, _ = rawjson.Int(rawjson.Get(m.Value, "cache_write_tokens"))
-		case "completion_tokens_details":
-			u.ReasoningTokens, _ = rawjson.Int(rawjson.Get(m.Value, "reasoning_tokens"))
-		}
-		return true
-	})
-	return u
-}
-
 // ReadResponse reads a whole answer. The error, a *fault.Error, is PROVIDER_MALFORMED for what isn't a chat completion.
 func ReadResponse(body []byte) (dialect.Reading, error) {
 	t := Tap{}
 	var c chunk
 	if err := t.readChunk(body, &c); err != nil || !c.choices || c.failed {
-		return dialect.Reading{}, fault.New(errorsv1.Reason_REASON_PROVIDER_MALFORMED, "not a chat completion").Because(err)
+		return dialect.Reading{}, malformed(err)
 	}
 	return t.reading, nil
 }

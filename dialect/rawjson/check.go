@@ -61,7 +61,9 @@ type scanner struct {
 	depth int
 	limit int
 	deep  bool
-	msg   string
+	// escaped says that the string scanned last has escapes.
+	escaped bool
+	msg     string
 }
 
 func (s *scanner) failure() error {
@@ -79,13 +81,8 @@ func (s *scanner) fail(msg string) bool {
 }
 
 func (s *scanner) space() {
-	for s.at < len(s.data) {
-		switch s.data[s.at] {
-		case ' ', '\t', '\n', '\r':
-			s.at++
-		default:
-			return
-		}
+	for s.at < len(s.data) && s.data[s.at] <= ' ' && isSpace(s.data[s.at]) {
+		s.at++
 	}
 }
 
@@ -95,10 +92,8 @@ func (s *scanner) value() bool {
 		return s.fail("a value is missing")
 	}
 	switch c := s.data[s.at]; c {
-	case '{':
-		return s.nested(s.object)
-	case '[':
-		return s.nested(s.array)
+	case '{', '[':
+		return s.nested(c)
 	case '"':
 		return s.str()
 	case 't':
@@ -112,13 +107,17 @@ func (s *scanner) value() bool {
 	}
 }
 
-func (s *scanner) nested(inner func() bool) bool {
+func (s *scanner) nested(opening byte) (ok bool) {
 	if s.depth++; s.depth > s.limit {
 		s.deep = true
 		return s.fail("nested too deep")
 	}
 	s.at++
-	ok := inner()
+	if opening == '{' {
+		ok = s.object()
+	} else {
+		ok = s.array()
+	}
 	s.depth--
 	return ok
 }

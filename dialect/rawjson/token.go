@@ -9,6 +9,7 @@ import (
 // str scans a string that begins at the current byte.
 func (s *scanner) str() bool {
 	s.at++
+	s.escaped = false
 	for {
 		s.at += plain(s.data[s.at:])
 		if s.at >= len(s.data) {
@@ -49,6 +50,7 @@ func plain(b []byte) int {
 
 // escape scans a backslash and what belongs to it.
 func (s *scanner) escape() bool {
+	s.escaped = true
 	if s.at+1 >= len(s.data) {
 		return s.fail("an escape has no end")
 	}

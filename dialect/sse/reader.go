@@ -11,7 +11,12 @@ import (
 // ErrFrameTooLarge is returned for a frame above the reader's bound.
 var ErrFrameTooLarge = errors.New("sse: frame too large")
 
-const initialSize = 4 << 10
+const (
+	// initialSize is what an idle stream holds.
+	initialSize = 4 << 10
+	// emptyReads is how often a source may return nothing, and no error either, before it counts as broken.
+	emptyReads = 100
+)
 
 // Frame is one event, or a stretch of comments, up to and including its blank line.
 type Frame struct {
@@ -19,7 +24,7 @@ type Frame struct {
 	Raw []byte
 	// Event is the event's name; nil where there is none.
 	Event []byte
-	// Data is the payload, several data lines joined by \n; nil where there is none.
+	// Data is the payload, several data lines joined by \n; nil where there is no data line.
 	Data []byte
 	// Comment is true where the frame tells the client nothing: comments, blank lines, id and retry.
 	Comment bool
@@ -45,18 +50,25 @@ func NewReader(src io.Reader, maxFrame int) *Reader {
 	return &Reader{src: src, max: maxFrame}
 }
 
-// Next returns the next frame, which is valid until the next call. It returns io.EOF only at a frame boundary, and
-// io.ErrUnexpectedEOF where the stream ends within a frame; other errors of the source come as they are.
+// Next returns the next frame, which is valid until the next call that reads (see [Reader.Ready]) and until Reset. It
+// returns io.EOF only at a frame boundary, io.ErrUnexpectedEOF where the stream ends within a frame, and
+// [ErrFrameTooLarge]; other errors of the source come as they are. Errors stick.
 func (r *Reader) Next() (Frame, error) {
 	for !r.Ready() {
+		if r.err == nil && r.end-r.start > r.max {
+			r.err = ErrFrameTooLarge
+		}
 		if r.err != nil {
-			return Frame{}, r.ending()
+			return r.last()
 		}
-		if err := r.fill(); err != nil {
-			return Frame{}, err
-		}
+		r.fill()
 	}
 	raw := r.buf[r.start:r.frame]
+	if len(raw) > r.max {
+		r.err = ErrFrameTooLarge
+		r.discard()
+		return Frame{}, r.err
+	}
 	r.start, r.frame = r.frame, 0
 	f := parse(raw, !r.began)
 	r.began = true
@@ -97,19 +109,29 @@ func (r *Reader) endLine(at int) {
 	}
 }
 
-// Close lets go of the buffer.
-func (r *Reader) Close() { r.buf, r.start, r.line, r.seen, r.end, r.frame = nil, 0, 0, 0, 0, 0 }
+// Close lets go of the buffer. Frames stay valid; Next returns io.ErrClosedPipe from then on.
+func (r *Reader) Close() {
+	r.discard()
+	r.buf, r.err = nil, io.ErrClosedPipe
+}
+
+// Reset makes the reader read another stream into the buffer it has.
+func (r *Reader) Reset(src io.Reader) { *r = Reader{src: src, max: r.max, buf: r.buf} }
+
+// discard forgets what is buffered.
+func (r *Reader) discard() { r.start, r.line, r.seen, r.end, r.frame = 0, 0, 0, 0, 0 }
 
 // fill reads more, after making room.
-func (r *Reader) fill() error {
-	if r.end-r.start > r.max {
-		return ErrFrameTooLarge
-	}
+func (r *Reader) fill() {
 	r.makeRoom()
-	n, err := r.src.Read(r.buf[r.end:])
-	r.end += n
-	r.err = err
-	return nil
+	for range emptyReads {
+		n, err := r.src.Read(r.buf[r.end:])
+		r.end += n
+		if r.err = err; n > 0 || err != nil {
+			return
+		}
+	}
+	r.err = io.ErrNoProgress
 }
 
 func (r *Reader) makeRoom() {
@@ -125,27 +147,38 @@ func (r *Reader) makeRoom() {
 	r.buf = bigger
 }
 
-// ending tells an end at a frame boundary from one within a frame. A lone \n may be the second half of the last line
-// break.
-func (r *Reader) ending() error {
-	if !errors.Is(r.err, io.EOF) {
-		return r.err
+// last ends the stream. It tells an end at a frame boundary from one within a frame: a lone \n that is left over is the
+// second half of the line break that ended the last frame.
+func (r *Reader) last() (Frame, error) {
+	rest := r.buf[r.start:r.end]
+	switch {
+	case !errors.Is(r.err, io.EOF) || len(rest) == 0:
+		return Frame{}, r.err
+	case len(rest) == 1 && rest[0] == '\n' && r.line == r.end:
+		r.start = r.end
+		return Frame{Raw: rest, Comment: true}, nil
 	}
-	if rest := r.buf[r.start:r.end]; len(rest) == 0 || (len(rest) == 1 && rest[0] == '\n' && r.line == r.end) {
-		return io.EOF
-	}
-	return io.ErrUnexpectedEOF
+	return Frame{}, io.ErrUnexpectedEOF
 }
+
+// window bounds how far beyond a line's end a search may look: a stream of \r would be searched to its end for a \n at
+// every line otherwise.
+const window = 512
 
 // lineBreak returns the place of the first \n or \r, or -1.
 func lineBreak(b []byte) int {
-	lf := bytes.IndexByte(b, '\n')
-	line := b
-	if lf >= 0 {
-		line = b[:lf]
+	for from := 0; from < len(b); from += window {
+		part := b[from:min(from+window, len(b))]
+		lf := bytes.IndexByte(part, '\n')
+		if lf >= 0 {
+			part = part[:lf]
+		}
+		if cr := bytes.IndexByte(part, '\r'); cr >= 0 {
+			return from + cr
+		}
+		if lf >= 0 {
+			return from + lf
+		}
 	}
-	if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
-		return cr
-	}
-	return lf
+	return -1
 }
