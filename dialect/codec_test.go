@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
-
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
 	"github.com/headgate-mesh/headgate/dialect/openai"
 	"github.com/headgate-mesh/headgate/dialect/sse"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -133,24 +132,30 @@ func TestDecodeStreams(t *testing.T) {
 		d            decoder
 		stream, want string
 	}{
-		"openai": {openai.NewDecoder(), o(`"choices":[{"delta":{"role":"assistant","content":""}}]`) + ": ping\n\n" +
-			o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"content":"b"}}]`) +
-			o(`"choices":[{"delta":{},"finish_reason":"stop"}]`) + o(`"choices":[],"usage":{"prompt_tokens":1}`) + "data: [DONE]\n\n",
-			"start c, part, +a, +b, end, usage, finish stop"},
-		"openai refuses": {openai.NewDecoder(), o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"refusal":"no"}}]`) + "data: [DONE]\n\n",
-			"start c, part, +a, end, refusal, +no, end, finish "},
+		"openai": {
+			openai.NewDecoder(), o(`"choices":[{"delta":{"role":"assistant","content":""}}]`) + ": ping\n\n" +
+				o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"content":"b"}}]`) +
+				o(`"choices":[{"delta":{},"finish_reason":"stop"}]`) + o(`"choices":[],"usage":{"prompt_tokens":1}`) + "data: [DONE]\n\n",
+			"start c, part, +a, +b, end, usage, finish stop",
+		},
+		"openai refuses": {
+			openai.NewDecoder(), o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"refusal":"no"}}]`) + "data: [DONE]\n\n",
+			"start c, part, +a, end, refusal, +no, end, finish ",
+		},
 		"openai fails":       {openai.NewDecoder(), o(`"choices":[{"delta":{"content":"a"}}]`) + "data: {\"error\":{\"message\":\"x\"}}\n\n", "start c, part, +a, error PROVIDER_ERROR"},
 		"openai calls tools": {openai.NewDecoder(), o(`"choices":[{"delta":{"tool_calls":[{"index":0}]}}]`), "error UNSUPPORTED"},
-		"anthropic": {anthropic.NewDecoder(), "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":1}}}\n\n" +
-			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\"}}\n\n" +
-			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n" +
-			"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n" +
-			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n" +
-			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n" +
-			"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":1}\n\n" +
-			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n" +
-			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-			"start m, part, +a, end, usage, finish end_turn"},
+		"anthropic": {
+			anthropic.NewDecoder(), "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":1}}}\n\n" +
+				"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\"}}\n\n" +
+				"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n" +
+				"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n" +
+				"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n" +
+				"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n" +
+				"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":1}\n\n" +
+				"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n" +
+				"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+			"start m, part, +a, end, usage, finish end_turn",
+		},
 		"anthropic fails": {anthropic.NewDecoder(), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n", "error PROVIDER_ERROR"},
 	}
 	for name, c := range cases {

@@ -19,7 +19,7 @@ func anthropicClient(m *mesh.Mesh, extra ...option.RequestOption) *anthropic.Cli
 
 func message(model string) anthropic.MessageNewParams {
 	return anthropic.MessageNewParams{
-		Model:     anthropic.Model(model),
+		Model:     model,
 		MaxTokens: 1024,
 		Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("Explain RAG"))},
 	}
