@@ -32,6 +32,7 @@ func TestDecodeErrorShapes(t *testing.T) {
 		"long text":         {strings.Repeat("é", 3000), dialect.ProviderError{Message: strings.Repeat("é", maxMessageBytes/2)}},
 		"odd long text":     {"x" + strings.Repeat("é", 3000), dialect.ProviderError{Message: "x" + strings.Repeat("é", maxMessageBytes/2-1)}},
 		"long message":      {`{"error":{"message":"` + strings.Repeat("é", 3000) + `"}}`, dialect.ProviderError{Message: strings.Repeat("é", maxMessageBytes/2)}},
+		"odd long message":  {`{"error":{"message":"x` + strings.Repeat("é", 3000) + `"}}`, dialect.ProviderError{Message: "x" + strings.Repeat("é", maxMessageBytes/2-1)}},
 		"invalid UTF-8":     {"a\xffb", dialect.ProviderError{Message: "ab"}},
 	}
 	for name, c := range cases {

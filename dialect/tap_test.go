@@ -32,7 +32,7 @@ func TestOpenAITap(t *testing.T) {
 		"done":             {sse.Frame{Data: []byte("[DONE]")}, false, dialect.Verdict{Action: dialect.Terminal}},
 		"error":            {sse.Frame{Data: []byte(`{"error":{"message":"x"}}`)}, false, dialect.Verdict{Action: dialect.Failed}},
 		"null error":       {chunk(`"choices":[],"error":null`), false, dialect.Verdict{}},
-		"named error":      {sse.Frame{Event: []byte("error"), Data: []byte(`{"message":"x"}`)}, false, dialect.Verdict{Action: dialect.Failed}},
+		"named error":      {sse.Frame{Event: []byte("error"), Data: []byte(`{"message":"x"}`)}, false, dialect.Verdict{Action: dialect.Malformed}},
 		"not JSON":         {sse.Frame{Data: []byte(`{"id":`)}, false, dialect.Verdict{Action: dialect.Malformed}},
 		"no data":          {sse.Frame{Raw: []byte("qata: {}\n\n")}, false, dialect.Verdict{Action: dialect.Malformed}},
 		"comment":          {sse.Frame{Comment: true}, false, dialect.Verdict{}},

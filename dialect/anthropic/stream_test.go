@@ -130,8 +130,12 @@ func TestDecoder(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || story.Text != c.want || !story.Finished || !d.Done() {
-				t.Errorf("told %q, finished %v, %v", story.Text, story.Finished, err)
+			why := llmv1.FinishReason_FINISH_REASON_UNSPECIFIED
+			if strings.Contains(c.stream, "end_turn") {
+				why = llmv1.FinishReason_FINISH_REASON_STOP
+			}
+			if err != nil || story.Text != c.want || !story.Finished || story.Why != why || !d.Done() {
+				t.Errorf("told %q, finished %v, %v, %v", story.Text, story.Finished, story.Why, err)
 			}
 		})
 	}

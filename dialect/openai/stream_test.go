@@ -3,6 +3,7 @@ package openai_test
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -64,8 +65,8 @@ func TestDecoderTells(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if story.Text != c.want || !story.Finished || !d.Done() {
-				t.Errorf("told %q, finished %v, done %v", story.Text, story.Finished, d.Done())
+			if story.Text != c.want || !story.Finished || !d.Done() || strings.Contains(c.stream, `"id":"c"`) && story.ID != "c" {
+				t.Errorf("told %q of %q, finished %v, done %v", story.Text, story.ID, story.Finished, d.Done())
 			}
 		})
 	}

@@ -52,8 +52,11 @@ func (t *Tap) judge(f sse.Frame) dialect.Verdict {
 		return dialect.Verdict{Action: dialect.Malformed}
 	}
 	switch {
-	case c.failed || string(f.Event) == "error":
+	case c.failed:
 		return dialect.Verdict{Action: dialect.Failed}
+	case string(f.Event) == "error":
+		// The SDK for Python raises on the member only: without it the end that follows would look like success.
+		return dialect.Verdict{Action: dialect.Malformed}
 	case c.usage && !c.anyChoice && !t.showUsage:
 		return dialect.Verdict{Action: dialect.Drop}
 	}

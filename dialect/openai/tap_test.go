@@ -30,6 +30,7 @@ func TestTapEdges(t *testing.T) {
 		"error is false":              {`{"error":false,"choices":[{"delta":{"content":"x"}}]}`, dialect.Verdict{Content: true}},
 		"error beside a choice":       {`{"choices":[{"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502}}`, dialect.Verdict{Action: dialect.Failed}},
 		"nothing but empty values":    {`{"choices":[{"delta":{"role":"assistant","content":null,"refusal":null,"tool_calls":[ ],"audio":{}}}]}`, dialect.Verdict{}},
+		"content, then nothing":       {`{"choices":[{"delta":{"content":"x","refusal":null,"role":"assistant"}},{"delta":{}}]}`, dialect.Verdict{Content: true}},
 		"refusal":                     {`{"choices":[{"delta":{"refusal":"no"}}]}`, dialect.Verdict{Content: true}},
 		"names with escapes":          {`{"choic\u0065s":[{"delt\u0061":{"content":"x"}}]}`, dialect.Verdict{Content: true}},
 		"choices that aren't objects": {`{"choices":[1,null,"x"]}`, dialect.Verdict{}},

@@ -21,7 +21,7 @@ func parse(raw []byte, first bool) Frame {
 		}
 		switch name, value := field(line); string(name) {
 		case "data":
-			if lines++; lines == 2 { // rare: room for all lines at once, however many there are
+			if lines++; lines == 2 { // the first line is raw's own bytes: joining starts a copy, with room for all lines
 				f.Data = append(make([]byte, 0, len(raw)), f.Data...)
 			}
 			f.Data = join(f.Data, value, lines)

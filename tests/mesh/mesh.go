@@ -114,7 +114,7 @@ func (m *Mesh) run(t testing.TB, env []string, args ...string) {
 	m.procs = append(m.procs, cmd)
 	t.Cleanup(func() {
 		stop(cmd)
-		if t.Failed() {
+		if t.Failed() && testing.Verbose() {
 			t.Logf("headgate %s said:\n%s", args[0], m.Log())
 		}
 	})

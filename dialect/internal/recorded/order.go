@@ -13,8 +13,11 @@ type Story struct {
 	Text string
 	// Usage is the last count; nil where there was none.
 	Usage *llmv1.TokenUsage
-	// Finished says that the finish came.
+	// ID is the answer's, as its start gives it.
+	ID string
+	// Finished says that the finish came, Why what it gave as the reason.
 	Finished bool
+	Why      llmv1.FinishReason
 
 	started, open bool
 	parts         int32
@@ -34,6 +37,7 @@ func (s *Story) fits(e *llmv1.StreamEvent) bool {
 	switch kind := e.GetEvent().(type) {
 	case *llmv1.StreamEvent_Start:
 		s.started = true
+		s.ID = kind.Start.GetId()
 	case *llmv1.StreamEvent_PartStart:
 		fits := !s.open && kind.PartStart.GetIndex() == s.parts
 		s.open = true
@@ -51,6 +55,7 @@ func (s *Story) fits(e *llmv1.StreamEvent) bool {
 		return !s.open
 	case *llmv1.StreamEvent_Finish:
 		s.Finished = true
+		s.Why = kind.Finish.GetReason()
 		return !s.open
 	}
 	return true

@@ -97,7 +97,10 @@ func Refuse(w http.ResponseWriter, err *fault.Error) {
 }
 
 // streamStatus is the status of an error inside a stream; details travel with it.
-func streamStatus(_ context.Context, err error) *status.Status { return fault.Status(err) }
+func streamStatus(ctx context.Context, err error) *status.Status {
+	note(ctx, err)
+	return fault.Status(err)
+}
 
 func routing(refuse func(http.ResponseWriter, *http.Request, *fault.Error)) runtime.RoutingErrorHandlerFunc {
 	return func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {

@@ -26,7 +26,8 @@ func Streams(next http.Handler, l edge.Limits) http.Handler {
 		stream := ChooseEvents(r.Header) && strings.HasSuffix(r.URL.Path, ":stream")
 		out := beat.New(w, l.Heartbeat, l.WriteStall, func() []byte { return heartbeat(stream) })
 		defer out.Stop()
-		next.ServeHTTP(out, r)
+		reply := &early{ResponseWriter: out}
+		next.ServeHTTP(reply, r.WithContext(withEarly(r.Context(), reply)))
 	})
 }
 
