@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,8 +48,10 @@ type Mesh struct {
 	// Upstream is the address of the simulator.
 	Upstream string
 
-	log   lockedBuffer
-	procs []*exec.Cmd
+	log     lockedBuffer
+	procs   []*exec.Cmd
+	file    string
+	options Options
 }
 
 // Start runs a mesh until the test ends.
@@ -61,14 +64,21 @@ func Start(t testing.TB, o Options) *Mesh {
 	if err := os.WriteFile(file, []byte(m.config(dir)+o.Extra), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m.file, m.options = file, o
 	if o.Split {
-		m.run(t, append(o.Env, "HEADGATE_OPS_ADDR="+freeAddr(t)), "router", "--config", file)
+		m.StartRouter(t)
 		m.run(t, o.Env, "gateway", "--config", file)
 	} else {
 		m.run(t, o.Env, "all", "--config", file)
 	}
 	m.waitReady(t)
 	return m
+}
+
+// StartRouter starts a router of a split mesh, the first one or the next.
+func (m *Mesh) StartRouter(t testing.TB) {
+	t.Helper()
+	m.run(t, append(slices.Clone(m.options.Env), "HEADGATE_OPS_ADDR="+freeAddr(t)), "router", "--config", m.file)
 }
 
 func (m *Mesh) startUpstream(t testing.TB, h http.Handler) {
