@@ -2,134 +2,147 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
 
-// scenario is one kind of load.
-type scenario struct {
-	name   string
-	model  string
-	stream bool
-	conns  int
-	// chunks is how many content events each stream has; a stream with another number failed.
-	chunks int
+const (
+	// patience is how long after a window's end an answer may still take.
+	patience = 15 * time.Second
+	// ramp is the time over which the slow streams begin: all at once would measure the burst.
+	ramp = time.Second
+)
+
+// answer is how one request went: the time to the first content, and to the end.
+type answer struct{ first, total time.Duration }
+
+// load is everything that one window gave.
+type load struct {
+	answers []answer
+	took    time.Duration
+	err     error // the first failure; the window then doesn't count
 }
 
-func (s scenario) body() string {
-	return fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"system","content":"You answer briefly."},{"role":"user","content":"Explain retrieval-augmented generation to someone who runs a library."}]}`, s.model, s.stream)
-}
-
-// answer is how one request went.
-type answer struct {
-	first, total time.Duration
-	err          error
-}
-
-// drive keeps every connection busy until the deadline, one request at a time on each, and returns all answers.
-func drive(ctx context.Context, addr string, s scenario, window time.Duration) []answer {
-	ctx, cancel := context.WithTimeout(ctx, window)
-	defer cancel()
-	lists := make([][]answer, s.conns)
+// drive opens the connections and keeps each busy until the window is over, one request at a time; in a slow scenario
+// each asks once. It stops early when ctx does.
+func drive(ctx context.Context, addr string, s scenario, window time.Duration) load {
+	clients, err := dialAll(ctx, addr, s)
+	defer func() {
+		for _, c := range clients {
+			c.conn.Close()
+		}
+	}()
+	if err != nil {
+		return load{err: err}
+	}
+	stop := context.AfterFunc(ctx, func() {
+		for _, c := range clients {
+			c.conn.Close()
+		}
+	})
+	defer stop()
+	lists, errs := make([][]answer, s.conns), make([]error, s.conns)
 	var wg sync.WaitGroup
-	for i := range s.conns {
-		wg.Go(func() { lists[i] = worker(ctx, addr, s) })
+	begin := time.Now()
+	for i, c := range clients {
+		wg.Go(func() { lists[i], errs[i] = c.work(ctx, begin, window, time.Duration(i)*ramp/time.Duration(s.conns)) })
 	}
 	wg.Wait()
-	var all []answer
+	out := load{took: time.Since(begin), err: errors.Join(ctx.Err(), first(errs))}
 	for _, list := range lists {
-		all = append(all, list...)
+		out.answers = append(out.answers, list...)
 	}
-	return all
+	return out
 }
 
-func worker(ctx context.Context, addr string, s scenario) []answer {
-	c, err := dial(ctx, addr, s)
-	if err != nil {
-		return []answer{{err: err}}
-	}
-	defer c.conn.Close()
-	var list []answer
-	for ctx.Err() == nil {
-		a := c.ask()
-		list = append(list, a)
-		if a.err != nil {
-			return list
+func first(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
 	}
-	return list
+	return nil
 }
 
-// client is one connection. The standard client costs more than what is measured.
+// client is one connection.
 type client struct {
 	conn    net.Conn
 	r       *bufio.Reader
 	request []byte
-	buf     []byte
-	s       scenario
+	check   *checker
+	slow    bool
 }
 
-func dial(ctx context.Context, addr string, s scenario) (*client, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	if err != nil {
+// dialAll opens every connection of a scenario; those that it opened are returned with an error too.
+func dialAll(ctx context.Context, addr string, s scenario) ([]*client, error) {
+	var clients []*client
+	request := s.request(addr)
+	for range s.conns {
+		conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return clients, err
+		}
+		clients = append(clients, newClient(conn, s, request))
+	}
+	return clients, nil
+}
+
+func newClient(conn net.Conn, s scenario, request []byte) *client {
+	return &client{conn: conn, r: bufio.NewReaderSize(conn, 16<<10), request: request, check: newChecker(s), slow: s.slow()}
+}
+
+func (c *client) work(ctx context.Context, begin time.Time, window, delay time.Duration) ([]answer, error) {
+	end := begin.Add(window)
+	if err := c.conn.SetDeadline(end.Add(patience)); err != nil {
 		return nil, err
 	}
-	body := s.body()
-	request := fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		addr, key, len(body), body)
-	return &client{conn: conn, r: bufio.NewReader(conn), request: []byte(request), buf: make([]byte, 32<<10), s: s}, nil
+	if c.slow {
+		if err := pause(ctx, delay); err != nil {
+			return nil, err
+		}
+		a, err := c.ask()
+		return []answer{a}, err
+	}
+	var list []answer
+	for time.Now().Before(end) {
+		a, err := c.ask()
+		if err != nil {
+			return list, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
 }
 
-// ask sends the request and reads the whole answer.
-func (c *client) ask() answer {
+// ask sends the request, reads the whole answer and checks it.
+func (c *client) ask() (answer, error) {
+	var a answer
+	c.check.reset()
 	begin := time.Now()
 	if _, err := c.conn.Write(c.request); err != nil {
-		return answer{err: err}
+		return a, err
 	}
-	resp, err := http.ReadResponse(c.r, nil)
+	b, err := readHead(c.r)
 	if err != nil {
-		return answer{err: err}
+		return a, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return answer{err: fmt.Errorf("status %d", resp.StatusCode)}
-	}
-	return c.read(resp.Body, begin)
-}
-
-var errIncomplete = errors.New("an answer that isn't whole")
-
-func (c *client) read(body io.Reader, begin time.Time) answer {
-	var a answer
-	events, ended := 0, !c.s.stream
 	for {
-		n, err := body.Read(c.buf)
-		if n > 0 {
-			if a.first == 0 {
-				a.first = time.Since(begin)
-			}
-			events += bytes.Count(c.buf[:n], []byte(`"content":"`))
-			ended = ended || bytes.Contains(c.buf[:n], []byte("[DONE]"))
-		}
+		piece, err := b.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return answer{err: err}
+			return a, err
+		}
+		c.check.write(piece)
+		if a.first == 0 && c.check.chunks > 0 {
+			a.first = time.Since(begin)
 		}
 	}
 	a.total = time.Since(begin)
-	// One event more than the content has: the first one, with the role and no text. A mark that two reads share isn't
-	// counted, so a few may be missing.
-	if !ended || a.first == 0 || (c.s.stream && (events < c.s.chunks-2 || events > c.s.chunks+1)) {
-		a.err = errIncomplete
-	}
-	return a
+	return a, c.check.whole()
 }

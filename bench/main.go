@@ -1,5 +1,5 @@
 // Command bench measures what Headgate adds: the simulator directly, a plain reverse proxy, and `headgate all`, in turn
-// and interleaved, as a client sees them. docs/benchmarks.md tells how to read what it prints.
+// and interleaved, as a client sees them. docs/benchmarks.md tells how to run it and how to read what it prints.
 package main
 
 import (
@@ -14,26 +14,23 @@ import (
 )
 
 type options struct {
-	headgate, out  string
-	rounds, slow   int
-	window         time.Duration
-	proxy, towards string
-	profile        string
+	headgate, out, profile string
+	dialect                dialect
+	rounds, slowRounds     int
+	window, limit          time.Duration
+	slow, slowChunks       int
+	slowDelay              time.Duration
+	quick                  bool
+	proxy, towards         string
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.headgate, "headgate", ".bin/headgate", "the headgate binary")
-	flag.StringVar(&o.out, "out", "", "also write the table to this file")
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds; figures are medians over them")
-	flag.DurationVar(&o.window, "window", 2*time.Second, "how long each measurement takes")
-	flag.IntVar(&o.slow, "slow", 500, "how many slow streams at once; 0 leaves them out")
-	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of Headgate under 16 streams to this file")
-	flag.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
-	flag.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
-	flag.Parse()
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // the flag package has said why
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o, os.Stdout)
+	err = run(ctx, o, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -41,28 +38,48 @@ func main() {
 	}
 }
 
+func parse(args []string) (options, error) {
+	o := options{dialect: openai}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&o.headgate, "headgate", ".bin/headgate", "the headgate binary")
+	f.StringVar(&o.out, "out", "", "also write the table to this file")
+	f.StringVar(&o.profile, "profile", "", "afterwards write a CPU profile of Headgate under every load but the slow one to this file")
+	f.Func("dialect", "openai or anthropic (default openai)", func(s string) error { return o.dialect.set(s) })
+	f.IntVar(&o.rounds, "rounds", 5, "rounds; figures are medians over them")
+	f.DurationVar(&o.window, "window", 2*time.Second, "how long each measurement takes")
+	f.IntVar(&o.slowRounds, "slow-rounds", 3, "rounds of slow streams")
+	f.IntVar(&o.slow, "slow", 500, "how many slow streams at once; 0 leaves them out")
+	f.IntVar(&o.slowChunks, "slow-chunks", 50, "chunks of a slow stream")
+	f.DurationVar(&o.slowDelay, "slow-delay", 100*time.Millisecond, "time between the chunks of a slow stream")
+	f.DurationVar(&o.limit, "limit", 15*time.Minute, "longest time for everything")
+	f.BoolVar(&o.quick, "quick", false, "half a minute: 2 rounds of 500ms, one of 500 slow streams of 20 chunks; not for figures to quote")
+	f.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
+	f.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
+	err := f.Parse(args)
+	if o.quick {
+		o.rounds, o.window, o.slowRounds, o.slowChunks = 2, 500*time.Millisecond, 1, 20
+	}
+	return o, err
+}
+
 func run(ctx context.Context, o options, w io.Writer) error {
 	if o.proxy != "" {
 		return serveProxy(ctx, o.proxy, o.towards)
 	}
-	lab, err := openLab(ctx, o)
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	about, err := describe(o)
 	if err != nil {
 		return err
 	}
-	defer lab.close()
-	results, err := measure(ctx, lab, o)
+	results, err := measure(ctx, o)
 	if err != nil {
 		return err
 	}
-	report(w, results, o)
+	text := about + report(results)
+	fmt.Fprint(w, text)
 	if o.out == "" {
 		return nil
 	}
-	f, err := os.Create(o.out)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	report(f, results, o)
-	return nil
+	return os.WriteFile(o.out, []byte(text), 0o600)
 }

@@ -2,115 +2,168 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 )
 
-// sample is what one window gave.
-type sample struct {
-	perSecond            float64
-	p50, p99, first      time.Duration
-	cpuRequest, cpuChunk time.Duration
-	memory               int64 // bytes per open stream
-	failed               int
-	failure              error
-}
+const (
+	warmup = 300 * time.Millisecond
+	// settle is what a server gets after a window for the work that it does once an answer is out.
+	settle = 50 * time.Millisecond
+	// decay is how long after the slow streams memory is read once more.
+	decay = time.Second
+)
 
-// result is all samples of one subject under one scenario.
-type result struct {
-	scenario scenario
-	subject  string
-	samples  []sample
-}
-
-func scenarios(o options) []scenario {
-	list := []scenario{
-		{name: "unary, 1 connection", model: "gpt-5", conns: 1},
-		{name: "unary, 16 connections", model: "gpt-5", conns: 16},
-		{name: "50 chunks, 1 connection", model: "gpt-5#chunks=50", stream: true, conns: 1, chunks: 50},
-		{name: "50 chunks, 16 connections", model: "gpt-5#chunks=50", stream: true, conns: 16, chunks: 50},
+// measure goes through all scenarios and servers, round after round. Slow streams come first, on servers that have seen
+// nothing else.
+func measure(ctx context.Context, o options) ([]*result, error) {
+	slow, err := measureSlow(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	if o.slow > 0 {
-		list = append(list, scenario{
-			name: fmt.Sprintf("%d slow streams at once", o.slow), model: "gpt-5#chunks=50,chunk_delay=100ms", stream: true, conns: o.slow, chunks: 50,
-		})
+	fast, err := measureFast(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	return list
+	fmt.Fprintf(os.Stderr, "\r%70s\r", "")
+	return append(fast, slow...), nil
 }
 
-func (s scenario) slow() bool { return s.conns > 100 }
-
-// measure runs every scenario against every subject in turn, round after round, so that a slow moment of the machine
-// hits them all.
-func measure(ctx context.Context, l *lab, o options) ([]*result, error) {
+func measureFast(ctx context.Context, o options) ([]*result, error) {
+	l, err := openLab(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
 	var results []*result
-	for _, s := range scenarios(o) {
-		perSubject := make([]*result, len(l.subjects))
-		for i, subject := range l.subjects {
-			perSubject[i] = &result{scenario: s, subject: subject.name}
-			if !s.slow() {
-				drive(ctx, subject.addr, s, o.window/4) // warm-up
-			}
-		}
-		for round := range roundsOf(s, o) {
-			for i, subject := range l.subjects {
-				fmt.Fprintf(os.Stderr, "\r%-28s round %d %-16s", s.name, round+1, subject.name)
-				perSubject[i].samples = append(perSubject[i].samples, l.window(ctx, subject, s, o))
+	for _, s := range fastScenarios(o) {
+		results = append(results, &result{scenario: s})
+		l.warm(ctx, s)
+	}
+	for round := range o.rounds {
+		for _, r := range results {
+			for which := range l.subjects {
+				progress(r.scenario, round, which)
+				r.samples[which] = append(r.samples[which], l.window(ctx, which, r.scenario, o.window))
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
 			}
 		}
-		results = append(results, perSubject...)
 	}
-	fmt.Fprintf(os.Stderr, "\r%60s\r", "")
-	if o.profile == "" {
-		return results, nil
+	if o.profile != "" {
+		err = l.profile(ctx, o)
 	}
-	return results, profileUnderLoad(ctx, l, o)
+	return results, err
 }
 
-// roundsOf: a window of slow streams takes as long as a stream, so there are fewer.
-func roundsOf(s scenario, o options) int {
-	if s.slow() {
-		return min(o.rounds, 2)
+// measureSlow starts new servers for each round: memory that the streams of an earlier round left behind would hide that
+// of the next.
+func measureSlow(ctx context.Context, o options) ([]*result, error) {
+	if o.slow <= 0 || o.slowRounds <= 0 {
+		return nil, nil
 	}
-	return o.rounds
+	r := &result{scenario: slowScenario(o)}
+	for round := range o.slowRounds {
+		if err := measureSlowRound(ctx, o, r, round); err != nil {
+			return nil, err
+		}
+	}
+	return []*result{r}, nil
 }
 
-// window measures one subject once.
-func (l *lab) window(ctx context.Context, sub *subject, s scenario, o options) sample {
-	pid := sub.proc.Process.Pid
-	before, idle := cpu(pid), memory(pid)
-	var peak int64
-	if s.slow() {
-		watch := time.AfterFunc(3*time.Second, func() { peak = memory(pid) })
-		defer watch.Stop()
+func measureSlowRound(ctx context.Context, o options, r *result, round int) error {
+	l, err := openLab(ctx, o)
+	if err != nil {
+		return err
 	}
-	begin := time.Now()
-	window := o.window
-	if s.slow() {
-		window = time.Second // no second request: the first takes five seconds
+	defer l.close()
+	l.warm(ctx, scenario{dialect: o.dialect, conns: 16, chunks: 50})
+	for which := range l.subjects {
+		progress(r.scenario, round, which)
+		out := l.slowWindow(ctx, which, r.scenario)
+		r.samples[which] = append(r.samples[which], out)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 	}
-	answers := drive(ctx, sub.addr, s, window)
-	took, used := time.Since(begin), cpu(pid)-before
-	out := summarize(answers, took, used, s)
-	if peak > idle {
-		out.memory = (peak - idle) / int64(s.conns)
+	return nil
+}
+
+// warm drives every server for a moment. What goes wrong here goes wrong in the windows too, and is reported there.
+func (l *lab) warm(ctx context.Context, s scenario) {
+	for _, sub := range l.subjects {
+		drive(ctx, sub.addr, s, warmup)
 	}
+}
+
+// window measures one server once.
+func (l *lab) window(ctx context.Context, which int, s scenario, length time.Duration) sample {
+	sub := l.subjects[which]
+	pid := sub.cmd.Process.Pid
+	start, err := cpu(pid)
+	if err != nil {
+		return sample{failure: err}
+	}
+	got := drive(ctx, sub.addr, s, length)
+	_ = pause(ctx, settle) // whoever interrupts is heard after the window
+	end, err := cpu(pid)
+	got.err = errors.Join(got.err, err)
+	return summarize(got, end-start, which, s)
+}
+
+// slowWindow measures one server under slow streams, and its memory before, during and after.
+func (l *lab) slowWindow(ctx context.Context, which int, s scenario) sample {
+	pid := l.subjects[which].cmd.Process.Pid
+	idle, err := memory(pid)
+	if err != nil {
+		return sample{failure: err}
+	}
+	peak := watch(pid)
+	out := l.window(ctx, which, s, ramp+time.Duration(s.chunks)*s.delay)
+	top := peak()
+	if which == direct || out.failure != nil {
+		return out
+	}
+	_ = pause(ctx, decay) // whoever interrupts is heard after the window
+	rest, err := memory(pid)
+	if err != nil {
+		return sample{failure: err}
+	}
+	out.values[before], out.values[during], out.values[after] = kib(idle), kib(top), kib(rest)
+	out.values[perStream] = math.Max(0, kib(top)-kib(idle)) / float64(s.conns)
 	return out
 }
 
-func profileUnderLoad(ctx context.Context, l *lab, o options) error {
-	const length = 5 * time.Second
-	gate := l.subjects[len(l.subjects)-1]
-	done := make(chan struct{})
+// watch reads a process's memory ten times a second until the returned function is called, which gives the highest.
+func watch(pid int) func() int64 {
+	stop, result := make(chan struct{}), make(chan int64)
 	go func() {
-		defer close(done)
-		drive(ctx, gate.addr, scenario{model: "gpt-5#chunks=50", stream: true, conns: 16, chunks: 50}, length+time.Second)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		var top int64
+		for {
+			select {
+			case <-tick.C:
+				now, _ := memory(pid) // 0 when the process has ended; the window fails of that
+				top = max(top, now)
+			case <-stop:
+				result <- top
+				return
+			}
+		}
 	}()
-	err := l.profile(ctx, o.profile, length)
-	<-done
-	return err
+	return func() int64 {
+		close(stop)
+		return <-result
+	}
+}
+
+func kib(bytes int64) float64 { return float64(bytes) / 1024 }
+
+func progress(s scenario, round, which int) {
+	fmt.Fprintf(os.Stderr, "\r%-40s round %d %-16s", s.name, round+1, names[which])
 }

@@ -1,111 +1,109 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"io"
-	"os"
-	"runtime"
+	"math"
 	"strings"
-	"time"
 )
 
-// report prints the machine, one table per scenario group, and what failed.
-func report(w io.Writer, results []*result, o options) {
-	fmt.Fprintf(w, "%s, %d cores, %s %s/%s; %d rounds of %s, interleaved, medians\n\n",
-		processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, o.rounds, o.window)
-	fmt.Fprintln(w, "| load | subject | requests/s | p50 | p99 | added p50 | added p99 | first byte | added | CPU/request | CPU/chunk | memory/stream |")
-	fmt.Fprintln(w, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-	var direct *result
+const header = `| load | server | requests/s | p50 | p99 | added p50 | added p99 | first token | added first token | CPU/request | CPU/chunk | memory/stream |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+`
+
+// report is the table, the memory around the slow streams, and every window that failed.
+func report(results []*result) string {
+	var b strings.Builder
+	b.WriteString(header)
 	for _, r := range results {
-		if r.subject == "direct" {
-			direct = r
+		for which := range subjects {
+			line(&b, r.scenario.name, names[which], r.cells(which))
 		}
-		fmt.Fprintln(w, row(r, direct))
+		line(&b, r.scenario.name, "headgate / proxy", r.ratios())
 	}
-	fmt.Fprintln(w)
-	ratios(w, results)
-	failures(w, results)
+	for _, r := range results {
+		for which := range subjects {
+			r.aside(&b, which)
+		}
+	}
+	return b.String()
 }
 
-func row(r, direct *result) string {
-	p50, p99, first := latency(r)
-	d50, d99, dFirst := latency(direct)
-	cells := []string{
-		r.scenario.name, r.subject,
-		fmt.Sprintf("%.0f", median(r.samples, func(s sample) float64 { return s.perSecond })),
-		micros(p50), micros(p99), added(r, p50-d50), added(r, p99-d99), micros(first), added(r, first-dFirst),
-	}
-	cells = append(cells, micros(median(r.samples, func(s sample) time.Duration { return s.cpuRequest })))
-	cells = append(cells, "", "")
-	if r.scenario.stream {
-		cells[10] = micros(median(r.samples, func(s sample) time.Duration { return s.cpuChunk }))
-	}
-	if m := median(r.samples, func(s sample) int64 { return s.memory }); m > 0 {
-		cells[11] = fmt.Sprintf("%d KiB", m>>10)
-	}
-	return "| " + strings.Join(cells, " | ") + " |"
+func line(b *strings.Builder, load, server string, cells []string) {
+	fmt.Fprintf(b, "| %s | %s | %s |\n", load, server, strings.Join(cells, " | "))
 }
 
-func latency(r *result) (p50, p99, first time.Duration) {
-	return median(r.samples, func(s sample) time.Duration { return s.p50 }),
-		median(r.samples, func(s sample) time.Duration { return s.p99 }),
-		median(r.samples, func(s sample) time.Duration { return s.first })
-}
-
-func micros(d time.Duration) string {
-	if d >= 10*time.Millisecond || d <= -10*time.Millisecond {
-		return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+// cells is one server's row.
+func (r *result) cells(which int) []string {
+	own := func(m metric, show func(float64) string) string { return cell(r.figure(which, m), show) }
+	added := func(m metric) string {
+		if which == direct {
+			return ""
+		}
+		return cell(r.compare(which, direct, m, difference), signed)
 	}
-	return fmt.Sprintf("%d us", d.Microseconds())
+	rate := own(perSecond, count)
+	if r.figure(which, p50).n == 0 {
+		rate = "failed"
+	}
+	return []string{
+		rate, own(p50, duration), own(p99, duration), added(p50), added(p99), own(ttft, duration), added(ttft),
+		own(cpuRequest, duration), own(cpuChunk, duration), own(perStream, size),
+	}
 }
 
-func added(r *result, d time.Duration) string {
-	if r.subject == "direct" {
+// ratios is the row that compares Headgate with the plain proxy, round by round.
+func (r *result) ratios() []string {
+	of := func(m metric) string { return cell(r.compare(gate, plain, m, ratio), times) }
+	return []string{of(perSecond), of(p50), of(p99), "", "", of(ttft), "", of(cpuRequest), of(cpuChunk), of(perStream)}
+}
+
+// aside writes what has no place in the table.
+func (r *result) aside(b *strings.Builder, which int) {
+	if idle := r.figure(which, before); idle.n > 0 {
+		fmt.Fprintf(b, "\nResident memory of %s around the %s: before %s, highest %s, %s after the last %s.\n", names[which],
+			r.scenario.name, cell(idle, mib), cell(r.figure(which, during), mib), decay, cell(r.figure(which, after), mib))
+	}
+	for i, s := range r.samples[which] {
+		if s.failure != nil {
+			fmt.Fprintf(b, "\nFailed, not counted: %s, %s, round %d: %v\n", r.scenario.name, names[which], i+1, s.failure)
+		}
+	}
+}
+
+// cell shows a median and, of several rounds, the lowest and the highest.
+func cell(s spread, show func(float64) string) string {
+	switch s.n {
+	case 0:
 		return ""
+	case 1:
+		return show(s.median)
 	}
-	return micros(d)
+	return fmt.Sprintf("%s (%s to %s)", show(s.median), show(s.low), show(s.high))
 }
 
-// ratios compares Headgate with the plain reverse proxy, round by round.
-func ratios(w io.Writer, results []*result) {
-	for i := 2; i < len(results); i += 3 {
-		proxy, gate := results[i-1], results[i]
-		var rate, work []float64
-		for k := range min(len(proxy.samples), len(gate.samples)) {
-			a, b := proxy.samples[k], gate.samples[k]
-			if a.failed+b.failed == 0 && a.perSecond > 0 && a.cpuRequest > 0 {
-				rate = append(rate, b.perSecond/a.perSecond)
-				work = append(work, float64(b.cpuRequest)/float64(a.cpuRequest))
-			}
-		}
-		if len(rate) > 0 {
-			fmt.Fprintf(w, "%s: Headgate / reverse proxy = %.2f of its requests per second (%.2f to %.2f), %.2f of its CPU per request (%.2f to %.2f)\n\n",
-				gate.scenario.name, percentile(rate, 50), percentile(rate, 0), percentile(rate, 100),
-				percentile(work, 50), percentile(work, 0), percentile(work, 100))
-		}
+func count(v float64) string { return fmt.Sprintf("%.0f", v) }
+
+func times(v float64) string { return fmt.Sprintf("%.2fx", v) }
+
+func size(kib float64) string { return fmt.Sprintf("%.1f KiB", kib) }
+
+func mib(kib float64) string { return fmt.Sprintf("%.1f MiB", kib/1024) }
+
+// duration shows microseconds: with three digits or so, in the unit that suits.
+func duration(us float64) string {
+	switch a := math.Abs(us); {
+	case a >= 1e6:
+		return fmt.Sprintf("%.3f s", us/1e6)
+	case a >= 1e4:
+		return fmt.Sprintf("%.1f ms", us/1e3)
+	case a < 100:
+		return fmt.Sprintf("%.1f µs", us)
 	}
+	return fmt.Sprintf("%.0f µs", us)
 }
 
-func failures(w io.Writer, results []*result) {
-	for _, r := range results {
-		for i, s := range r.samples {
-			if s.failed > 0 {
-				fmt.Fprintf(w, "not counted: %s, %s, round %d: %d requests failed, the last by: %v\n", r.scenario.name, r.subject, i+1, s.failed, s.failure)
-			}
-		}
-	}
-}
-
-// processor is the CPU's name.
-func processor() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(data)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(name), ":"))
-		}
-	}
-	return runtime.GOARCH
+func signed(us float64) string {
+	sign := map[int]string{1: "+"}[cmp.Compare(us, 0)]
+	return sign + duration(us)
 }

@@ -124,8 +124,8 @@ func (m *Mesh) run(t testing.TB, env []string, args ...string) {
 	m.procs = append(m.procs, cmd)
 	t.Cleanup(func() {
 		stop(cmd)
-		if t.Failed() && testing.Verbose() {
-			t.Logf("headgate %s said:\n%s", args[0], m.Log())
+		if t.Failed() {
+			t.Logf("the end of what headgate %s said:\n%s", args[0], lastLines(m.Log(), 10))
 		}
 	})
 }
@@ -190,6 +190,11 @@ func (m *Mesh) Processes() []*os.Process {
 		list = append(list, p.Process)
 	}
 	return list
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 func freeAddr(t testing.TB) string {
