@@ -17,7 +17,7 @@ func describe(o options) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %d cores, %s %s/%s, GOMAXPROCS %d, load average before the run %s; headgate binary sha256 %.12s\n\n"+
-		"%s dialect, %d rounds of %s (slow streams: %d rounds), interleaved; median (lowest to highest of the rounds)\n\n",
+		"%s dialect, rounds interleaved: %d of %s, slow streams %d; each figure: median (lowest to highest of the rounds)\n\n",
 		processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), loadAverage(), sum,
 		o.dialect.name, o.rounds, o.window, o.slowRounds), nil
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -56,8 +57,9 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
 	f.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
 	err := f.Parse(args)
-	if o.quick {
+	if err == nil && o.quick {
 		o.rounds, o.window, o.slowRounds, o.slowChunks = 2, 500*time.Millisecond, 1, 20
+		err = f.Parse(args) // again: what is given by name wins
 	}
 	return o, err
 }
@@ -78,8 +80,11 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	}
 	text := about + report(results)
 	fmt.Fprint(w, text)
-	if o.out == "" {
-		return nil
+	if o.out != "" {
+		err = os.WriteFile(o.out, []byte(text), 0o600)
 	}
-	return os.WriteFile(o.out, []byte(text), 0o600)
+	if n := failed(results); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d windows failed and aren't counted", n))
+	}
+	return err
 }

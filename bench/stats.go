@@ -117,6 +117,21 @@ func (r *result) compare(a, b int, m metric, f func(a, b float64) float64) sprea
 	return over(values)
 }
 
+// failed is how many windows don't count.
+func failed(results []*result) int {
+	n := 0
+	for _, r := range results {
+		for _, samples := range r.samples {
+			for _, s := range samples {
+				if s.failure != nil {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
 func difference(a, b float64) float64 { return a - b }
 
 func ratio(a, b float64) float64 {

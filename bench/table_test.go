@@ -41,6 +41,9 @@ func TestReportOfNothingButFailures(t *testing.T) {
 	t.Parallel()
 	r := &result{scenario: scenario{name: "load"}}
 	r.samples[gate] = []sample{{failure: errStatus}}
+	if n := failed([]*result{r}); n != 1 {
+		t.Errorf("%d windows failed", n)
+	}
 	if got := report([]*result{r}); !strings.Contains(got, "| load | headgate | failed |") {
 		t.Errorf("got\n%s", got)
 	}
@@ -60,8 +63,8 @@ func TestDuration(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	o, err := parse([]string{"-dialect", "anthropic", "-quick"})
-	if err != nil || o.dialect.path != "/v1/messages" || o.rounds != 2 {
+	o, err := parse([]string{"-dialect", "anthropic", "-quick", "-slow-rounds", "0"})
+	if err != nil || o.dialect.path != "/v1/messages" || o.rounds != 2 || o.slowRounds != 0 {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	if got := string(slowScenario(o).request("h")); !strings.Contains(got, `"model":"claude-sonnet-4-5#chunks=20,chunk_delay=100ms"`) {

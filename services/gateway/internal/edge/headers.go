@@ -40,7 +40,7 @@ var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags}
 func steered(r *http.Request) context.Context {
 	ctx := r.Context()
 	for _, name := range steering {
-		if v := r.Header.Get(name); v != "" {
+		for _, v := range r.Header.Values(name) {
 			ctx = metadata.AppendToOutgoingContext(ctx, name, v)
 		}
 	}

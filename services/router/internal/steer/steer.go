@@ -38,25 +38,45 @@ type Wishes struct {
 func Read(ctx context.Context) (Wishes, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	var w Wishes
-	var err error
-	if w.Sensitivity, err = sensitivity(one(md, meta.Sensitivity)); err != nil {
-		return w, err
+	for _, read := range []struct {
+		name string
+		into func(value string) error
+	}{
+		{meta.Sensitivity, func(v string) (err error) { w.Sensitivity, err = sensitivity(v); return err }},
+		{meta.TimeoutMS, func(v string) (err error) { w.Timeout, err = timeout(v); return err }},
+		{meta.Route, func(v string) (err error) { w.Route, err = route(v); return err }},
+		{meta.Tags, checkTags},
+	} {
+		value, err := one(md, read.name)
+		if err == nil {
+			err = read.into(value)
+		}
+		if err != nil {
+			return w, err
+		}
 	}
-	if w.Timeout, err = timeout(one(md, meta.TimeoutMS)); err != nil {
-		return w, err
-	}
-	w.Route = one(md, meta.Route)
-	if len(w.Route) > maxRouteBytes {
-		return w, invalid(meta.Route, "must be a model's name of at most 256 bytes")
-	}
-	return w, checkTags(one(md, meta.Tags))
+	return w, nil
 }
 
-func one(md metadata.MD, name string) string {
-	if v := md[name]; len(v) > 0 {
-		return strings.TrimSpace(v[0])
+// one returns a header's value. Two that differ are refused: whichever counted, the caller might have meant the other.
+func one(md metadata.MD, name string) (string, error) {
+	values := md[name]
+	if len(values) == 0 {
+		return "", nil
 	}
-	return ""
+	for _, v := range values[1:] {
+		if v != values[0] {
+			return "", invalid(name, "stands twice with different values; send it once")
+		}
+	}
+	return strings.TrimSpace(values[0]), nil
+}
+
+func route(s string) (string, error) {
+	if len(s) > maxRouteBytes {
+		return "", invalid(meta.Route, "must be a model's name of at most 256 bytes")
+	}
+	return s, nil
 }
 
 func sensitivity(s string) (llmv1.Sensitivity, error) {

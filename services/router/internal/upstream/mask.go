@@ -3,6 +3,8 @@ package upstream
 import (
 	"bytes"
 	"regexp"
+
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
 )
 
 var redacted = []byte("[redacted]")
@@ -12,25 +14,57 @@ var redacted = []byte("[redacted]")
 // asterisks.
 const keyShapes = `\b(?:sk|gsk|xai|hf|hg|pk|rk)[-_][A-Za-z0-9*_\-]{6,}|\bAIza[A-Za-z0-9_\-]{20,}|(?i:bearer)\s+[A-Za-z0-9._~+/*=\-]{8,}`
 
+// quotedText is a JSON string, quotes included.
+const quotedText = `"(?:[^"\\]|\\.)*"`
+
 // Mask removes credentials from what a provider says. Safe for concurrent use.
 type Mask struct {
-	key    []byte
-	shapes *regexp.Regexp
+	key            []byte
+	shapes, quoted *regexp.Regexp
 }
 
 // NewMask returns a mask that also knows one key by its value; an empty key is no key.
 func NewMask(key string) *Mask {
-	return &Mask{key: []byte(key), shapes: regexp.MustCompile(keyShapes)}
+	return &Mask{key: []byte(key), shapes: regexp.MustCompile(keyShapes), quoted: regexp.MustCompile(quotedText)}
 }
 
-// Bytes returns data itself when there is nothing to mask, else a copy. JSON stays JSON: what is removed and what is
-// put in its place need no escapes.
+// Bytes returns data itself when there is nothing to mask, else a copy. JSON strings are looked at without their
+// escapes, and stay JSON strings.
 func (m *Mask) Bytes(data []byte) []byte {
-	if len(m.key) >= 4 && bytes.Contains(data, m.key) {
-		data = bytes.ReplaceAll(data, m.key, redacted)
+	out := make([]byte, 0, len(data))
+	at := 0
+	for _, place := range m.quoted.FindAllIndex(data, -1) {
+		out = append(out, m.plain(data[at:place[0]])...)
+		out = append(out, m.string(data[place[0]:place[1]])...)
+		at = place[1]
 	}
-	if !m.shapes.Match(data) {
+	out = append(out, m.plain(data[at:])...)
+	if bytes.Equal(out, data) {
 		return data
 	}
-	return m.shapes.ReplaceAll(data, redacted)
+	return out
+}
+
+// string masks a JSON string, which keeps its own spelling where there is nothing to mask.
+func (m *Mask) string(quoted []byte) []byte {
+	text, ok := rawjson.Unquote(quoted)
+	if !ok {
+		return m.plain(quoted)
+	}
+	masked := m.plain(text)
+	if bytes.Equal(masked, text) {
+		return quoted
+	}
+	return rawjson.Quote(nil, bytes.ToValidUTF8(masked, nil))
+}
+
+// plain masks text as it stands.
+func (m *Mask) plain(text []byte) []byte {
+	if len(m.key) >= 4 && bytes.Contains(text, m.key) {
+		text = bytes.ReplaceAll(text, m.key, redacted)
+	}
+	if !m.shapes.Match(text) {
+		return text
+	}
+	return m.shapes.ReplaceAll(text, redacted)
 }
