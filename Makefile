@@ -77,7 +77,7 @@ check-clean: proto tidy ## fail when generated code or go.mod files are not clea
 	@test -z "$$(git ls-files --others --exclude-standard gen)" || { echo "gen/ has files that are not committed"; exit 1; }
 
 .PHONY: ci
-ci: check-clean check-alone lint race test ## everything that has to pass before a change lands
+ci: check-clean breaking check-alone lint race test ## everything that has to pass before a change lands
 
 $(BIN)/buf $(BIN)/grpcurl $(BIN)/gofumpt: tools/go.mod tools/go.sum
 	@mkdir -p $(BIN)

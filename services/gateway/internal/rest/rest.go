@@ -42,7 +42,7 @@ func NewMux(ctx context.Context, router routerv1.RouterServiceClient, refuse fun
 		runtime.WithRoutingErrorHandler(routing(refuse)),
 		runtime.WithDisablePathLengthFallback(),
 		runtime.WithDisableHTTPMethodOverride(),
-		runtime.WithUnescapingMode(runtime.UnescapingModeAllExceptReserved),
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
 	)
 	return mux, routerrest.RegisterRouterServiceHandlerClient(ctx, mux, router)
 }
