@@ -140,18 +140,21 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 }
 
 func (a *Adapter) head(resp *http.Response) *Answer {
-	answer := &Answer{Status: resp.StatusCode, UpstreamRequestID: resp.Header.Get(a.wire.RequestIDHeader)}
+	answer := &Answer{Status: resp.StatusCode, UpstreamRequestID: text(resp.Header.Get(a.wire.RequestIDHeader))}
 	for name, values := range resp.Header {
 		lower := strings.ToLower(name)
 		if !a.wire.ResponseHeader(lower) {
 			continue
 		}
 		for _, v := range values {
-			answer.Headers = append(answer.Headers, &routerv1.Header{Name: lower, Value: v})
+			answer.Headers = append(answer.Headers, &routerv1.Header{Name: lower, Value: text(v)})
 		}
 	}
 	return answer
 }
+
+// text is a header's value as a proto string can carry it: HTTP allows any bytes, proto only UTF-8.
+func text(value string) string { return strings.ToValidUTF8(value, "?") }
 
 func (a *Adapter) clientHeader(headers []*routerv1.Header) http.Header {
 	h := make(http.Header, 8)

@@ -6,6 +6,8 @@ import (
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+
+	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 
 // Stats counts attempts at one provider. Safe for concurrent use.
@@ -43,7 +45,7 @@ func AtFault(err error) bool {
 		errorsv1.Reason_REASON_PROVIDER_CREDENTIALS, errorsv1.Reason_REASON_STREAM_TRUNCATED:
 		return true
 	case errorsv1.Reason_REASON_TIMEOUT:
-		return f.Metadata["timer"] != "total"
+		return upstream.ProvidersTimer(f.Metadata["timer"])
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return Transient(f.HTTPStatus())
 	}

@@ -37,6 +37,9 @@ func newStream(ctx context.Context, a *Adapter, body io.ReadCloser, tap wire.Tap
 // frames come with credentials masked. An end short of the end is an error: STREAM_TRUNCATED, PROVIDER_MALFORMED,
 // TIMEOUT or CANCELLED. After a Terminal or Failed verdict there is nothing more to read.
 func (s *Stream) Next() (sse.Frame, dialect.Verdict, error) {
+	if !s.reader.Ready() {
+		s.watch.Wait()
+	}
 	f, err := s.reader.Next()
 	if err != nil {
 		return f, dialect.Verdict{}, s.explain(err)

@@ -32,7 +32,7 @@ func (a *Adapter) Chat(ctx context.Context, r *providerv1.ChatRequest) (*provide
 	if err != nil {
 		return nil, a.undecodable(err)
 	}
-	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: resp.Header.Get(a.wire.RequestIDHeader)}, nil
+	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: text(resp.Header.Get(a.wire.RequestIDHeader))}, nil
 }
 
 // Silences bound how long a stream may be silent: until its first content, and between events after that.
@@ -57,7 +57,7 @@ func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatReques
 	}
 	stream := newStream(ctx, a, resp.Body, a.wire.NewTap(dialect.Facts{Stream: true, IncludeUsage: true}), watch)
 	defer stream.Close()
-	return a.decodeStream(stream, resp.Header.Get(a.wire.RequestIDHeader), emit)
+	return a.decodeStream(stream, text(resp.Header.Get(a.wire.RequestIDHeader)), emit)
 }
 
 func (a *Adapter) decodeStream(s *Stream, requestID string, emit func(*providerv1.StreamChatResponse) error) error {

@@ -131,6 +131,10 @@ func (c *Client) Explain(ctx context.Context, err error) error {
 	if errors.As(context.Cause(ctx), &known) {
 		return known
 	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(errorsv1.Reason_REASON_TIMEOUT, "the deadline that came with the call passed; try again with a later one").
+			With("timer", timerDeadline)
+	}
 	if ctx.Err() != nil {
 		return fault.From(ctx.Err())
 	}

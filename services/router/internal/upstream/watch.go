@@ -13,6 +13,7 @@ const (
 	timerConnect      = "connect"
 	timerFirstContent = "first_content"
 	timerGap          = "gap"
+	timerDeadline     = "deadline"
 	// TimerTotal names the timer over a whole call.
 	TimerTotal = "total"
 )
@@ -22,6 +23,12 @@ func TimeoutError(timer string, limit time.Duration) *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_TIMEOUT,
 		"the %s timer ran out after %s; try again, or raise timeouts.%s", timer, limit, timer).
 		With("timer", timer).With("limit", limit.String())
+}
+
+// ProvidersTimer reports whether a timer that ran out tells something about the provider: the total and the caller's own
+// deadline don't.
+func ProvidersTimer(timer string) bool {
+	return timer == timerConnect || timer == timerFirstContent || timer == timerGap
 }
 
 // Watch ends an attempt whose stream is silent for too long: until the first content, and between events after it.
@@ -48,6 +55,14 @@ func Unwatched(ctx context.Context) (context.Context, *Watch) {
 	return ctx, &Watch{cancel: cancel}
 }
 
+// Wait notes that the reader waits for the next event from now on. Between Progress and Wait the gap timer rests: then
+// the client is slow, not the provider.
+func (w *Watch) Wait() {
+	if w.timer != nil && w.content.Load() {
+		w.timer.Reset(w.gap)
+	}
+}
+
 // Progress notes that an event came; content says whether it showed the client something. Until the first content,
 // events don't move the timer: a provider may ping for ever.
 func (w *Watch) Progress(content bool) {
@@ -58,7 +73,7 @@ func (w *Watch) Progress(content bool) {
 		w.content.Store(true)
 	}
 	if w.content.Load() {
-		w.timer.Reset(w.gap)
+		w.timer.Stop()
 	}
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // expiry is the timer that a context's cause names, "" while the context lives.
-func expiry(t *testing.T, ctx context.Context) string {
+func expiry(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	synctest.Wait()
 	if ctx.Err() == nil {
@@ -72,14 +72,34 @@ func TestWatch(t *testing.T) {
 					<-time.After(s.wait)
 					if s.event {
 						watch.Progress(s.content)
+						watch.Wait()
 					}
 				}
-				if got := expiry(t, ctx); got != c.want {
+				if got := expiry(ctx, t); got != c.want {
 					t.Errorf("timer %q ran out, want %q", got, c.want)
 				}
 			})
 		})
 	}
+}
+
+// TestWatchRests: while the reader is busy with a slow client the provider isn't blamed.
+func TestWatchRests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, watch := upstream.NewWatch(t.Context(), first, gap)
+		defer watch.Stop()
+		watch.Progress(true)
+		<-time.After(10 * gap)
+		if got := expiry(ctx, t); got != "" {
+			t.Fatalf("timer %q ran out behind a slow client", got)
+		}
+		watch.Wait()
+		<-time.After(gap)
+		if got := expiry(ctx, t); got != "gap" {
+			t.Errorf("timer %q ran out, want gap", got)
+		}
+	})
 }
 
 func TestWatchStop(t *testing.T) {
