@@ -42,6 +42,9 @@ bench: build ## measure Headgate beside the simulator and a plain reverse proxy
 test-sdks: build ## try the official SDKs for TypeScript and Python (needs node and python, fetches packages)
 	./tests/sdks/run.sh $(BIN)/headgate
 
+.PHONY: grpcurl
+grpcurl: $(BIN)/grpcurl ## build grpcurl into .bin/
+
 .PHONY: proto
 proto: $(addprefix $(BIN)/,buf $(PROTOC_PLUGINS)) ## check the contracts and generate gen/
 	$(BIN)/buf format -d --exit-code

@@ -83,9 +83,9 @@ func (f firstOf) Verify(ctx context.Context, key string) (Principal, error) {
 
 func missingKey() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_MISSING_API_KEY,
-		"This call needs an API key: send it as Authorization: Bearer or as x-api-key.")
+		"this call needs an API key: send it as Authorization: Bearer or as x-api-key")
 }
 
 func invalidKey() *fault.Error {
-	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "The API key isn't valid.")
+	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid")
 }

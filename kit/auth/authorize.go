@@ -75,5 +75,5 @@ func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
 }
 
 func roleDenied(role accessv1.Role) *fault.Error {
-	return fault.New(errorsv1.Reason_REASON_PERMISSION_DENIED, "A key with %s may not call this method.", role)
+	return fault.New(errorsv1.Reason_REASON_PERMISSION_DENIED, "a key with %s may not call this method", role)
 }

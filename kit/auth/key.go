@@ -53,7 +53,7 @@ func oneKey(authorizations, apiKeys []string) (string, error) {
 	}
 	if found == "" && foreign {
 		return "", fault.New(errorsv1.Reason_REASON_INVALID_API_KEY,
-			"The Authorization header has to be of the form: Bearer, a space, the API key.")
+			"the Authorization header has to be of the form: Bearer, a space, the API key")
 	}
 	return found, nil
 }
@@ -80,5 +80,5 @@ func cutBearer(v string) (string, bool) {
 
 func twoKeys() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY,
-		"Authorization and x-api-key hold different API keys; send one of them.")
+		"Authorization and x-api-key hold different API keys; send one of them")
 }

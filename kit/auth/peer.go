@@ -97,5 +97,5 @@ func (p *peers) prove(name string, token [sha256.Size]byte) (string, error) {
 
 func notAPeer() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_PERMISSION_DENIED,
-		"This method is internal to Headgate, and the call has no valid peer credential.")
+		"this method is internal to Headgate, and the call has no valid peer credential")
 }

@@ -125,7 +125,7 @@ func TestFromAnyError(t *testing.T) {
 		{"exists", status.Error(codes.AlreadyExists, "x exists"), "INVALID_FIELD", codes.AlreadyExists, "x exists"},
 		{"unauthenticated", status.Error(codes.Unauthenticated, "who"), "INVALID_API_KEY", codes.Unauthenticated, "who"},
 		{"status, wrapped", fmt.Errorf("10.0.0.1: %w", status.Error(codes.NotFound, "no row")), "ROUTE_NOT_FOUND", codes.NotFound, "no row"},
-		{"gRPC's own limit", status.Error(codes.ResourceExhausted, "grpc: received message larger than max (2 vs. 1)"), "REQUEST_TOO_LARGE", codes.ResourceExhausted, "The message is larger than Headgate takes."},
+		{"gRPC's own limit", status.Error(codes.ResourceExhausted, "grpc: received message larger than max (2 vs. 1)"), "REQUEST_TOO_LARGE", codes.ResourceExhausted, "the message is larger than Headgate takes"},
 		{"foreign domain", foreign.Err(), "ROUTE_NOT_FOUND", codes.NotFound, "no row"},
 		{"reason of a newer peer", newer.Err(), "ROUTE_NOT_FOUND", codes.NotFound, "said by a newer peer"},
 	}

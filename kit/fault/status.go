@@ -93,7 +93,7 @@ func fromStatus(st *status.Status, err error) *Error {
 		e.Message = st.Message()
 	}
 	if tooLarge(st) {
-		e.Reason, e.Message = errorsv1.Reason_REASON_REQUEST_TOO_LARGE, "The message is larger than Headgate takes."
+		e.Reason, e.Message = errorsv1.Reason_REASON_REQUEST_TOO_LARGE, "the message is larger than Headgate takes"
 	}
 	for _, d := range st.Details() {
 		switch d := d.(type) {
@@ -145,25 +145,25 @@ func fromCode(c codes.Code, cause error) *Error {
 func reasonOfCode(c codes.Code) (errorsv1.Reason, string) {
 	switch c {
 	case codes.InvalidArgument, codes.OutOfRange, codes.AlreadyExists:
-		return errorsv1.Reason_REASON_INVALID_FIELD, "The request isn't valid."
+		return errorsv1.Reason_REASON_INVALID_FIELD, "the request isn't valid"
 	case codes.FailedPrecondition:
-		return errorsv1.Reason_REASON_UNSUPPORTED, "The request can't be served in the present state."
+		return errorsv1.Reason_REASON_UNSUPPORTED, "the request can't be served in the present state"
 	case codes.NotFound, codes.Unimplemented:
-		return errorsv1.Reason_REASON_ROUTE_NOT_FOUND, "Nothing answers to this method or path."
+		return errorsv1.Reason_REASON_ROUTE_NOT_FOUND, "nothing answers to this method or path"
 	case codes.Unauthenticated:
-		return errorsv1.Reason_REASON_INVALID_API_KEY, "The API key isn't valid."
+		return errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid"
 	case codes.PermissionDenied:
-		return errorsv1.Reason_REASON_PERMISSION_DENIED, "The API key may not do this."
+		return errorsv1.Reason_REASON_PERMISSION_DENIED, "the API key may not do this"
 	case codes.ResourceExhausted, codes.Aborted:
-		return errorsv1.Reason_REASON_OVERLOADED, "Headgate is at its limit. Try again shortly."
+		return errorsv1.Reason_REASON_OVERLOADED, "Headgate is at its limit; try again shortly"
 	case codes.Unavailable:
-		return errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "A service of Headgate can't be reached. Try again shortly."
+		return errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "a service of Headgate can't be reached; try again shortly"
 	case codes.DeadlineExceeded:
-		return errorsv1.Reason_REASON_TIMEOUT, "The time for this request ran out."
+		return errorsv1.Reason_REASON_TIMEOUT, "the time for this request ran out"
 	case codes.Canceled:
-		return errorsv1.Reason_REASON_CANCELLED, "The request was cancelled."
+		return errorsv1.Reason_REASON_CANCELLED, "the request was cancelled"
 	default:
-		return errorsv1.Reason_REASON_INTERNAL, "Something went wrong inside Headgate. The request id finds it in the log."
+		return errorsv1.Reason_REASON_INTERNAL, "something went wrong inside Headgate; the request id finds it in the log"
 	}
 }
 

@@ -22,7 +22,7 @@ func recovery(logger *slog.Logger) interceptor {
 					slog.String("panic", describe(v)),
 					slog.String("stack", string(debug.Stack())))
 				err = fault.New(errorsv1.Reason_REASON_INTERNAL,
-					"Something went wrong inside Headgate. The request id finds it in the log.")
+					"something went wrong inside Headgate; the request id finds it in the log")
 			}
 		}()
 		return c.next(ctx)

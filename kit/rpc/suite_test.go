@@ -42,7 +42,7 @@ func (keyring) Verify(_ context.Context, key string) (auth.Principal, error) {
 	case viewerKey:
 		return auth.Principal{Name: "eyes", Role: accessv1.Role_ROLE_VIEWER, KeyID: "k3"}, nil
 	}
-	return auth.Principal{}, fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "The API key isn't valid.")
+	return auth.Principal{}, fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid")
 }
 
 // services is what a test registers; functions it leaves out answer UNIMPLEMENTED.

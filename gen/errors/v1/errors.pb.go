@@ -50,7 +50,7 @@ const (
 	// The model exists, but no target of it can take this request. Example: a `claude-*` model asked for on the OpenAI
 	// edge while only Anthropic targets serve it. metadata: field.
 	Reason_REASON_UNSUPPORTED Reason = 108
-	// The body's media type isn't one the route takes. Example: `content-type: text/xml`.
+	// The body is in a form the route doesn't take. Example: `content-encoding: gzip`.
 	Reason_REASON_UNSUPPORTED_MEDIA_TYPE Reason = 109
 	// The call carries no key. Example: neither `Authorization: Bearer` nor `x-api-key`.
 	Reason_REASON_MISSING_API_KEY Reason = 200
@@ -70,7 +70,8 @@ const (
 	Reason_REASON_PROVIDER_ERROR Reason = 303
 	// The provider's stream ended before its terminal frame. Example: EOF without `[DONE]`.
 	Reason_REASON_STREAM_TRUNCATED Reason = 400
-	// A timer ran out. Example: no first content in 120 s. metadata: timer (connect, first_content, gap, total), limit.
+	// A timer ran out. Example: no first content in 120 s. metadata: timer (connect,
+	// first_content, gap, total, deadline, read), limit.
 	Reason_REASON_TIMEOUT Reason = 401
 	// The caller left or cancelled. Example: the client closed its connection.
 	Reason_REASON_CANCELLED Reason = 402
