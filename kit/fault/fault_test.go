@@ -34,6 +34,7 @@ func TestEveryReason(t *testing.T) {
 		"METHOD_NOT_ALLOWED":     {codes.Unimplemented, 405},
 		"UNSUPPORTED":            {codes.FailedPrecondition, 400},
 		"UNSUPPORTED_MEDIA_TYPE": {codes.InvalidArgument, 415},
+		"REQUEST_TOO_SLOW":       {codes.DeadlineExceeded, 408},
 		"MISSING_API_KEY":        {codes.Unauthenticated, 401},
 		"INVALID_API_KEY":        {codes.Unauthenticated, 401},
 		"PERMISSION_DENIED":      {codes.PermissionDenied, 403},

@@ -56,7 +56,7 @@ func codeOf(r errorsv1.Reason) codes.Code {
 		errorsv1.Reason_REASON_STREAM_TRUNCATED, errorsv1.Reason_REASON_OVERLOADED,
 		errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return codes.Unavailable
-	case errorsv1.Reason_REASON_TIMEOUT:
+	case errorsv1.Reason_REASON_TIMEOUT, errorsv1.Reason_REASON_REQUEST_TOO_SLOW:
 		return codes.DeadlineExceeded
 	case errorsv1.Reason_REASON_CANCELLED:
 		return codes.Canceled
@@ -73,6 +73,8 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusBadRequest
 	case errorsv1.Reason_REASON_REQUEST_TOO_LARGE:
 		return http.StatusRequestEntityTooLarge
+	case errorsv1.Reason_REASON_REQUEST_TOO_SLOW:
+		return http.StatusRequestTimeout
 	case errorsv1.Reason_REASON_MODEL_NOT_FOUND, errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
 		return http.StatusNotFound
 	case errorsv1.Reason_REASON_METHOD_NOT_ALLOWED:

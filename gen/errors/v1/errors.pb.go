@@ -52,6 +52,8 @@ const (
 	Reason_REASON_UNSUPPORTED Reason = 108
 	// The body is in a form the route doesn't take. Example: `content-encoding: gzip`.
 	Reason_REASON_UNSUPPORTED_MEDIA_TYPE Reason = 109
+	// The body came too slowly. Example: less than 16 KiB in 10 s.
+	Reason_REASON_REQUEST_TOO_SLOW Reason = 110
 	// The call carries no key. Example: neither `Authorization: Bearer` nor `x-api-key`.
 	Reason_REASON_MISSING_API_KEY Reason = 200
 	// The key isn't known, or is malformed. Example: a key with one character changed.
@@ -71,7 +73,7 @@ const (
 	// The provider's stream ended before its terminal frame. Example: EOF without `[DONE]`.
 	Reason_REASON_STREAM_TRUNCATED Reason = 400
 	// A timer ran out. Example: no first content in 120 s. metadata: timer (connect,
-	// first_content, gap, total, deadline, read), limit.
+	// first_content, gap, total, deadline), limit.
 	Reason_REASON_TIMEOUT Reason = 401
 	// The caller left or cancelled. Example: the client closed its connection.
 	Reason_REASON_CANCELLED Reason = 402
@@ -97,6 +99,7 @@ var (
 		107: "REASON_METHOD_NOT_ALLOWED",
 		108: "REASON_UNSUPPORTED",
 		109: "REASON_UNSUPPORTED_MEDIA_TYPE",
+		110: "REASON_REQUEST_TOO_SLOW",
 		200: "REASON_MISSING_API_KEY",
 		201: "REASON_INVALID_API_KEY",
 		202: "REASON_PERMISSION_DENIED",
@@ -124,6 +127,7 @@ var (
 		"REASON_METHOD_NOT_ALLOWED":     107,
 		"REASON_UNSUPPORTED":            108,
 		"REASON_UNSUPPORTED_MEDIA_TYPE": 109,
+		"REASON_REQUEST_TOO_SLOW":       110,
 		"REASON_MISSING_API_KEY":        200,
 		"REASON_INVALID_API_KEY":        201,
 		"REASON_PERMISSION_DENIED":      202,
@@ -172,7 +176,7 @@ var File_headgate_errors_v1_errors_proto protoreflect.FileDescriptor
 
 const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xbd\x05\n" +
+	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xda\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REASON_INVALID_JSON\x10d\x12\x18\n" +
@@ -185,6 +189,7 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x19REASON_METHOD_NOT_ALLOWED\x10k\x12\x16\n" +
 	"\x12REASON_UNSUPPORTED\x10l\x12!\n" +
 	"\x1dREASON_UNSUPPORTED_MEDIA_TYPE\x10m\x12\x1b\n" +
+	"\x17REASON_REQUEST_TOO_SLOW\x10n\x12\x1b\n" +
 	"\x16REASON_MISSING_API_KEY\x10\xc8\x01\x12\x1b\n" +
 	"\x16REASON_INVALID_API_KEY\x10\xc9\x01\x12\x1d\n" +
 	"\x18REASON_PERMISSION_DENIED\x10\xca\x01\x12\x17\n" +

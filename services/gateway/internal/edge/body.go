@@ -79,7 +79,7 @@ func tooLarge(limit int64) error {
 
 func unreadable(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fault.New(errorsv1.Reason_REASON_TIMEOUT, "the body came too slowly; send it faster").With("timer", "read").Because(err)
+		return fault.New(errorsv1.Reason_REASON_REQUEST_TOO_SLOW, "the body came too slowly; send it faster").Because(err)
 	}
 	return fault.New(errorsv1.Reason_REASON_CANCELLED, "the body was cut short").Because(err)
 }

@@ -50,11 +50,11 @@ func TestListModels(t *testing.T) {
 	}
 }
 
-// TestListModelsNeedsNoDuplicateOfAnotherDialect: a name that a client of a dialect can ask for is listed, whoever else
+// TestListModelsSameNameInBothDialects: a name that a client of a dialect can ask for is listed, whoever else
 // offers the same name.
 func TestListModelsSameNameInBothDialects(t *testing.T) {
 	t.Parallel()
-	m := mixedMesh(t, []newAdapter{openai.New, anthropic.New}, []http.HandlerFunc{listing("both"), listing("both")})
+	m := mixedMesh(t, []newAdapter{openai.New, anthropic.New}, []http.HandlerFunc{listing("claude-opus"), listing("claude-opus")})
 	got, err := m.server.ListModels(t.Context(), &routerv1.ListModelsRequest{Dialect: llmv1.Dialect_DIALECT_ANTHROPIC})
 	if err != nil || len(got.GetModels()) != 2 {
 		t.Errorf("%v, %v", got, err)
