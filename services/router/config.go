@@ -165,5 +165,5 @@ func (t Timeouts) check(p *conf.Findings, path string) {
 func httpURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-		u.User == nil && u.RawQuery == "" && u.Fragment == ""
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }

@@ -58,7 +58,8 @@ func start(t *testing.T, cfg router.Config) registrar {
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	cfg := parse(t, "providers: {p: {kind: x, api_key: k}}")
+	var cfg router.Config
+	cfg.Providers.Set("p", router.Provider{Kind: "x", APIKey: "k"})
 	if _, err := router.New(cfg, deps()); err == nil || !strings.Contains(err.Error(), "providers.p.kind") {
 		t.Errorf("%v", err)
 	}

@@ -18,9 +18,11 @@ func (s *Server) ListModels(ctx context.Context, r *routerv1.ListModelsRequest) 
 	}
 	seen := make(map[string]bool, len(models))
 	models = slices.DeleteFunc(models, func(m *llmv1.Model) bool {
-		duplicate := seen[m.GetId()]
+		if !speaks(m, r.GetDialect()) || seen[m.GetId()] {
+			return true
+		}
 		seen[m.GetId()] = true
-		return duplicate || !speaks(m, r.GetDialect())
+		return false
 	})
 	return &routerv1.ListModelsResponse{Models: models}, nil
 }

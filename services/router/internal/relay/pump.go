@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/headgate-mesh/headgate/dialect"
@@ -34,16 +35,18 @@ type pump struct {
 	held []byte
 	// told says that the client has the failure, within its stream: the call itself ends well.
 	told bool
+	// more says that another target may take over while the client hasn't seen any content; shown that it has.
+	more, shown bool
 }
 
 // deliver sends an answer. It returns false, with the provider's failure, when nothing was sent and another target may
-// do better; more says whether there is one.
-func (p *pump) deliver(a *adapter.Answer, more bool) (settled bool, err error) {
+// do better.
+func (p *pump) deliver(a *adapter.Answer) (settled bool, err error) {
 	if a.Stream != nil {
 		defer a.Stream.Close()
 		return p.stream(a.Stream)
 	}
-	if more && adapter.Transient(a.Status) {
+	if p.more && adapter.Transient(a.Status) {
 		return false, providerFailure(a.Status)
 	}
 	p.seen.Reading(a.Reading)
@@ -72,8 +75,8 @@ func (p *pump) whole(a *adapter.Answer) error {
 	return providerFailure(a.Status)
 }
 
-// stream sends frames as they come. Once something was sent, a failure becomes an error frame of the dialect: the
-// stream never just ends.
+// stream sends frames as they come; while another target is left, those before the first content are held back. Once
+// something was sent, a failure becomes an error frame of the dialect: the stream never just ends.
 func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
 	for {
 		frame, verdict, err := s.Next()
@@ -81,22 +84,49 @@ func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
 			return p.broken(s, err)
 		}
 		if verdict.Content {
+			p.shown = true
 			p.seen.Content()
 		}
 		if verdict.Action != dialect.Drop {
 			p.hold(frame.Raw, s.Ready())
 		}
-		if verdict.Action == dialect.Terminal || verdict.Action == dialect.Failed {
+		switch {
+		case verdict.Action == dialect.Terminal:
 			p.seen.Reading(s.Reading())
-			return true, p.send(p.held, trailer(s.Reading(), verdict.Action == dialect.Terminal))
-		}
-		if len(p.held) > 0 && (len(p.held) >= maxMessage || !s.Ready()) {
+			return true, p.send(p.held, trailer(s.Reading(), true))
+		case verdict.Action == dialect.Failed:
+			return p.failed(s)
+		case p.due(s):
 			if err := p.send(p.held, nil); err != nil {
 				return true, err
 			}
 			p.held = nil // the receiver owns what was sent
 		}
 	}
+}
+
+// due reports whether what is held goes out now.
+func (p *pump) due(s *adapter.Stream) bool {
+	switch {
+	case len(p.held) == 0:
+		return false
+	case len(p.held) >= maxMessage:
+		return true
+	}
+	return (p.shown || !p.more) && !s.Ready()
+}
+
+// failed ends a stream whose provider said that it failed: the next target's chance, or the client's to read.
+func (p *pump) failed(s *adapter.Stream) (settled bool, err error) {
+	if p.head != nil && p.more {
+		return false, providerFailure(http.StatusBadGateway)
+	}
+	p.seen.Reading(s.Reading())
+	p.told = true
+	if err := p.send(p.held, trailer(s.Reading(), false)); err != nil {
+		return true, err
+	}
+	return true, providerFailure(http.StatusBadGateway)
 }
 
 // room is what frames that come together mostly need.

@@ -90,8 +90,8 @@ func (s *Server) run(ctx context.Context, w *wire.Wire, targets []catalog.Target
 		if err != nil {
 			return false, err
 		}
-		p := &pump{wire: w, out: out, seen: seen, requestID: meta.RequestID(ctx), head: head(answer, t, number)}
-		settled, err = p.deliver(answer, number < len(targets))
+		p := &pump{wire: w, out: out, seen: seen, requestID: meta.RequestID(ctx), head: head(answer, t, number), more: number < len(targets)}
+		settled, err = p.deliver(answer)
 		told = p.told
 		return settled, err
 	})
