@@ -92,7 +92,7 @@ func series(set attribute.Set) string {
 	for _, kv := range set.ToSlice() {
 		switch kv.Key {
 		case "gen_ai.request.model", "headgate.provider", "error.type", "gen_ai.token.type":
-			parts = append(parts, kv.Value.Emit())
+			parts = append(parts, kv.Value.String())
 		}
 	}
 	return strings.Join(parts, " ")
@@ -141,8 +141,8 @@ func TestComplete(t *testing.T) {
 		"gen_ai.usage.input_tokens": "3", "gen_ai.usage.output_tokens": "5", "gen_ai.response.model": "gpt-5-2025",
 		"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", "gen_ai.request.stream": "true", "headgate.provider": "acme",
 	} {
-		if got, ok := said.Value(key); !ok || got.Emit() != want {
-			t.Errorf("%s is %q, want %q", key, got.Emit(), want)
+		if got, ok := said.Value(key); !ok || got.String() != want {
+			t.Errorf("%s is %q, want %q", key, got.String(), want)
 		}
 	}
 }
