@@ -5,9 +5,12 @@ package beat
 import (
 	"maps"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
+
+const eventStream = "text/event-stream"
 
 // Writer is a http.ResponseWriter that writes a heartbeat whenever nothing was written for a while. The handler writes
 // whole frames, so a heartbeat always falls between two of them. Safe for concurrent use with its own timer; the
@@ -28,8 +31,10 @@ type Writer struct {
 	timer     *time.Timer
 	stopped   bool
 	committed bool
-	early     bool
-	claimed   bool
+	// events says that what was committed is an event stream.
+	events  bool
+	early   bool
+	claimed bool
 	// owned is the handler's own note that its claim was granted.
 	owned    bool
 	deadline time.Time
@@ -38,6 +43,8 @@ type Writer struct {
 // New starts the silence. stall is how long one write may wait for the client to take it.
 func New(w http.ResponseWriter, every, stall time.Duration, frame func() []byte) *Writer {
 	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame}
+	b.mu.Lock() // the timer may run out before this returns
+	defer b.mu.Unlock()
 	b.timer = time.AfterFunc(every, b.beat)
 	return b
 }
@@ -110,6 +117,7 @@ func (b *Writer) commit(status int) {
 	if !b.early {
 		maps.Copy(b.w.Header(), b.head)
 	}
+	b.events = strings.HasPrefix(b.w.Header().Get("Content-Type"), eventStream)
 	b.w.WriteHeader(status)
 }
 
@@ -125,7 +133,7 @@ func (b *Writer) beat() {
 	frame := b.frame()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped || frame == nil {
+	if b.stopped || frame == nil || (b.committed && !b.events) {
 		return
 	}
 	if !b.committed {
@@ -146,7 +154,7 @@ func (b *Writer) beat() {
 
 // EventStream sets the headers of an event stream that no proxy may hold back or keep.
 func EventStream(h http.Header) {
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", eventStream+"; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
 }

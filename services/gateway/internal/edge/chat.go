@@ -45,7 +45,7 @@ func (e *Edges) relay(d *Dialect, w http.ResponseWriter, r *http.Request, body [
 		Operation: routerv1.Operation_OPERATION_CHAT,
 		Body:      body,
 		Headers:   clientHeaders(d, r.Header),
-		Query:     r.URL.RawQuery,
+		Query:     utf8Text(r.URL.RawQuery),
 	})
 	if err != nil {
 		a.fail(err)
@@ -58,7 +58,7 @@ func clientHeaders(d *Dialect, h http.Header) []*routerv1.Header {
 	var list []*routerv1.Header
 	for _, name := range d.RequestHeaders {
 		for _, value := range h[name] {
-			list = append(list, &routerv1.Header{Name: strings.ToLower(name), Value: value})
+			list = append(list, &routerv1.Header{Name: strings.ToLower(name), Value: utf8Text(value)})
 		}
 	}
 	return list

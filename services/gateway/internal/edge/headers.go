@@ -33,6 +33,9 @@ func headerText(s string) string {
 	}, s)
 }
 
+// utf8Text is text that a proto string can carry: HTTP allows any bytes.
+func utf8Text(s string) string { return strings.ToValidUTF8(s, "?") }
+
 // steering are the request headers that travel to the router as metadata of the same name.
 var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags}
 
@@ -41,7 +44,7 @@ func steered(r *http.Request) context.Context {
 	ctx := r.Context()
 	for _, name := range steering {
 		for _, v := range r.Header.Values(name) {
-			ctx = metadata.AppendToOutgoingContext(ctx, name, v)
+			ctx = metadata.AppendToOutgoingContext(ctx, name, headerText(v))
 		}
 	}
 	return ctx
