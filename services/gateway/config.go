@@ -29,8 +29,11 @@ type Config struct {
 // Validate reports every field that can't work, by its path below `gateway`.
 func (c Config) Validate() error {
 	var p conf.Findings
-	if c.MaxBody < 0 || c.MaxHeader < 0 {
-		p.Add("max_body", "sizes can't be negative")
+	if c.MaxBody < 0 {
+		p.Add("max_body", "can't be negative")
+	}
+	if c.MaxHeader < 0 {
+		p.Add("max_header", "can't be negative")
 	}
 	if c.MaxInFlight < 0 {
 		p.Add("max_in_flight", "can't be negative")

@@ -85,6 +85,8 @@ func (s *surface) refuse(w http.ResponseWriter, r *http.Request, err *fault.Erro
 	switch {
 	case path == "/v1/messages" || strings.HasPrefix(path, "/v1/messages/") || strings.HasPrefix(path, "/v1/v1/messages"):
 		s.anthropic.Refuse(w, id, err)
+	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
+		s.speaks(r).Refuse(w, id, err)
 	case strings.HasPrefix(path, "/v1/") || path == "/chat/completions":
 		s.openai.Refuse(w, id, err)
 	default:

@@ -44,6 +44,10 @@ func Chain(routes http.Handler, o Options) (http.Handler, error) {
 func limitInFlight(o Options, next http.Handler) http.Handler {
 	places := make(chan struct{}, o.MaxInFlight)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.Open(r.URL.Path) { // a probe must not be told that the gateway is dead because it is busy
+			next.ServeHTTP(w, r)
+			return
+		}
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()

@@ -45,6 +45,9 @@ func recoverPanic(o Options, next http.Handler) http.Handler {
 			}
 			o.Logger.LogAttrs(r.Context(), slog.LevelError, "panic",
 				slog.String("request_id", meta.RequestID(r.Context())), slog.Any("cause", cause), slog.String("stack", string(debug.Stack())))
+			if s, ok := w.(*statusWriter); ok && s.status != 0 {
+				panic(http.ErrAbortHandler) //nolint:forbidigo // half an answer must not look whole
+			}
 			o.Refuse(w, r, fault.New(errorsv1.Reason_REASON_INTERNAL, "an unexpected error; its cause is in the log beside the request id"))
 		}()
 		next.ServeHTTP(w, r)
@@ -85,9 +88,11 @@ func strip(h http.Header) {
 	h.Del("Authorization")
 	h.Del("X-Api-Key")
 	h.Del("Cookie")
+	h.Del("Forwarded")
 	for name := range h {
-		if strings.HasPrefix(strings.ToLower(name), meta.InternalPrefix) {
-			h.Del(name)
+		lower := strings.ToLower(name)
+		if strings.HasPrefix(lower, meta.InternalPrefix) || strings.HasPrefix(lower, "x-forwarded-") || strings.HasPrefix(lower, "grpc-") {
+			delete(h, name)
 		}
 	}
 }

@@ -54,6 +54,9 @@ func (t *telemetry) observe(next http.Handler) http.Handler {
 }
 
 func (t *telemetry) end(ctx context.Context, span trace.Span, method, route string, status int, elapsed time.Duration) {
+	if status == 0 {
+		status = http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
 	t.duration.Record(ctx, elapsed.Seconds(), metric.WithAttributeSet(t.set(labelKey{known(method), route, status})))
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("http.request.method", known(method)), attribute.String("http.route", route),

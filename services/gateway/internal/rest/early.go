@@ -12,6 +12,8 @@ import (
 type early struct {
 	http.ResponseWriter
 
+	// claim returns false where a heartbeat has promised a stream already.
+	claim   func() bool
 	failure *fault.Error
 	told    bool
 }
@@ -37,6 +39,10 @@ func (e *early) WriteHeader(status int) {
 		return
 	}
 	e.told = true
+	if e.claim != nil && !e.claim() {
+		_, _ = e.ResponseWriter.Write(append(append([]byte("event: error\ndata: "), statusJSON(e.failure)...), "\n\n"...))
+		return
+	}
 	e.Header().Del("Transfer-Encoding")
 	Refuse(e.ResponseWriter, e.failure)
 }

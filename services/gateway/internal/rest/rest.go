@@ -89,11 +89,16 @@ func Refuse(w http.ResponseWriter, err *fault.Error) {
 	edge.RetryHeaders(w.Header(), err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(err.HTTPStatus())
+	_, _ = w.Write(statusJSON(err))
+}
+
+// statusJSON is google.rpc.Status as JSON.
+func statusJSON(err *fault.Error) []byte {
 	body, marshalErr := protojson.MarshalOptions{UseProtoNames: true}.Marshal(err.GRPCStatus().Proto())
 	if marshalErr != nil {
-		return
+		return []byte(`{"code":13,"message":"an error that can't be written"}`)
 	}
-	_, _ = w.Write(body)
+	return body
 }
 
 // streamStatus is the status of an error inside a stream; details travel with it.

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/beat"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
@@ -18,6 +20,7 @@ func Streams(next http.Handler, l edge.Limits) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		forget(r.Header)
 		if err := bound(w, r, l); err != nil {
 			w.Header().Set("Connection", "close")
 			Refuse(w, fault.From(err))
@@ -26,9 +29,16 @@ func Streams(next http.Handler, l edge.Limits) http.Handler {
 		stream := ChooseEvents(r.Header) && strings.HasSuffix(r.URL.Path, ":stream")
 		out := beat.New(w, l.Heartbeat, l.WriteStall, func() []byte { return heartbeat(stream) })
 		defer out.Stop()
-		reply := &early{ResponseWriter: out}
+		reply := &early{ResponseWriter: out, claim: out.Claim}
 		next.ServeHTTP(reply, r.WithContext(withEarly(r.Context(), reply)))
 	})
+}
+
+// forget drops what grpc-gateway would read by itself: the client's word for who it is, and a timeout of another protocol.
+func forget(h http.Header) {
+	h.Del("Grpc-Timeout")
+	h.Del("X-Forwarded-For")
+	h.Del("X-Forwarded-Host")
 }
 
 // heartbeat is a comment between events; newline-delimited JSON has no such thing.
@@ -47,6 +57,9 @@ func bound(w http.ResponseWriter, r *http.Request, l edge.Limits) error {
 	body, err := edge.ReadBody(w, r, l)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/v1/chat") && len(body) > 0 && rawjson.Check(body, dialect.MaxDepth) != nil {
+		return decodeProblem("")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

@@ -204,14 +204,14 @@ func TestStreamTimers(t *testing.T) {
 // TestStreamSlowReader: a client that holds the stream up is no silence of the provider's.
 func TestStreamSlowReader(t *testing.T) {
 	t.Parallel()
-	const short = 50 * time.Millisecond
+	const short = 300 * time.Millisecond
 	fat := `data: {"choices":[{"delta":{"content":"` + strings.Repeat("x", 64<<10) + `"}}]}` + "\n\n"
 	all := slices.Repeat([]string{fat}, 64)
 	s := begin(t, streaming(append(all, done)...), adapter.Silences{FirstContent: time.Minute, Gap: short})
 	if _, _, err := s.Next(); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(4 * short) // the client takes nothing meanwhile
+	<-time.After(2 * short) // the client takes nothing meanwhile
 	if _, _, err := readAll(s); err != nil {
 		t.Errorf("the provider sent all along, and yet: %v", err)
 	}

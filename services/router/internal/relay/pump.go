@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -95,7 +96,7 @@ func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
 			p.seen.Reading(s.Reading())
 			return true, p.send(p.held, trailer(s.Reading(), true))
 		case verdict.Action == dialect.Failed:
-			return p.failed(s)
+			return p.failed(s, frame)
 		case p.due(s):
 			if err := p.send(p.held, nil); err != nil {
 				return true, err
@@ -117,16 +118,20 @@ func (p *pump) due(s *adapter.Stream) bool {
 }
 
 // failed ends a stream whose provider said that it failed: the next target's chance, or the client's to read.
-func (p *pump) failed(s *adapter.Stream) (settled bool, err error) {
-	if p.head != nil && p.more {
-		return false, providerFailure(http.StatusBadGateway)
+func (p *pump) failed(s *adapter.Stream, frame sse.Frame) (settled bool, err error) {
+	status := http.StatusBadGateway
+	if _, err := p.wire.NewDecoder().Decode(frame); err != nil {
+		status = fault.From(err).HTTPStatus()
+	}
+	if p.head != nil && p.more && adapter.Transient(status) {
+		return false, providerFailure(status)
 	}
 	p.seen.Reading(s.Reading())
 	p.told = true
 	if err := p.send(p.held, trailer(s.Reading(), false)); err != nil {
 		return true, err
 	}
-	return true, providerFailure(http.StatusBadGateway)
+	return true, providerFailure(status)
 }
 
 // room is what frames that come together mostly need.

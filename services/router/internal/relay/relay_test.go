@@ -441,6 +441,63 @@ func TestAnthropicOverloaded(t *testing.T) {
 	}
 }
 
+// TestAnthropicCallersMistake: an error event that is about the request is the client's to read, and no provider's fault.
+func TestAnthropicCallersMistake(t *testing.T) {
+	t.Parallel()
+	mistake := "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long\"}}\n\n"
+	m := newMesh(t, anthropic.New, stream(mistake), untouched(t))
+	c := &client{ctx: t.Context()}
+	err := m.server.Relay(&routerv1.RelayRequest{
+		Dialect: llmv1.Dialect_DIALECT_ANTHROPIC, Operation: routerv1.Operation_OPERATION_CHAT,
+		Body: []byte(`{"model":"x","max_tokens":1,"stream":true,"messages":[{"role":"user","content":"Hi"}]}`),
+	}, c)
+	if err != nil || c.data() != mistake {
+		t.Errorf("%v: %q", err, c.data())
+	}
+	if _, failures := m.stats(0); failures != 0 {
+		t.Errorf("%d failures", failures)
+	}
+}
+
+// TestHeldUntilContent: while another target is left, what shows the client nothing is held back, however it comes.
+func TestHeldUntilContent(t *testing.T) {
+	t.Parallel()
+	piecewise := func(frames ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for _, f := range frames {
+				_, _ = io.WriteString(w, f)
+				_ = http.NewResponseController(w).Flush()
+			}
+			panic(http.ErrAbortHandler)
+		}
+	}
+	const comment = ": still there\n\n"
+	for name, first := range map[string]http.HandlerFunc{
+		"a role": piecewise(role), "comments": piecewise(comment, comment), "a role and comments": piecewise(comment, role, comment),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := newOpenAI(t, first, stream(role, text, done)).relay(t.Context(), streamAsk)
+			if err != nil || c.data() != role+text+done || c.head().GetAttempts() != 2 {
+				t.Errorf("%v: %q", err, c.data())
+			}
+			c.checkFraming(t)
+		})
+	}
+}
+
+// TestHeldIsBounded: what is held back stays within 64 KiB; beyond it the answer is the first target's.
+func TestHeldIsBounded(t *testing.T) {
+	t.Parallel()
+	comments := strings.Repeat(": still there\n\n", 10_000)
+	c, err := newOpenAI(t, stream(comments), untouched(t)).relay(t.Context(), streamAsk)
+	if err != nil || !strings.HasPrefix(c.data(), comments) || !strings.Contains(c.data(), `"error"`) {
+		t.Errorf("%v: %d bytes", err, len(c.data()))
+	}
+	c.checkFraming(t)
+}
+
 // TestClientGone: a client that takes no more ends the provider's stream, and nobody else is asked.
 func TestClientGone(t *testing.T) {
 	t.Parallel()

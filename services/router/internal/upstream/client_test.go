@@ -18,8 +18,14 @@ import (
 
 func newClient(t *testing.T, base string) *upstream.Client {
 	t.Helper()
+	return clientWithin(t, base, 10*time.Second)
+}
+
+// clientWithin gives up connecting after a while.
+func clientWithin(t *testing.T, base string, connect time.Duration) *upstream.Client {
+	t.Helper()
 	c, err := upstream.New(upstream.Config{
-		Name: "acme", BaseURL: base, Key: ownKey, Connect: 50 * time.Millisecond, UserAgent: "headgate/test",
+		Name: "acme", BaseURL: base, Key: ownKey, Connect: connect, UserAgent: "headgate/test",
 		Authorize: func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) },
 	})
 	if err != nil {
@@ -161,7 +167,7 @@ func TestSendUnreachable(t *testing.T) {
 func TestSendConnectTimeout(t *testing.T) {
 	t.Parallel()
 	_, addr := silent(t)
-	_, err := send(t.Context(), t, newClient(t, "https://"+addr), upstream.Request{Method: http.MethodGet, Path: "/"})
+	_, err := send(t.Context(), t, clientWithin(t, "https://"+addr, 50*time.Millisecond), upstream.Request{Method: http.MethodGet, Path: "/"})
 	if err == nil || err.Reason != errorsv1.Reason_REASON_TIMEOUT {
 		t.Fatalf("got %v", err)
 	}
