@@ -48,14 +48,14 @@ func TestEncodeRequest(t *testing.T) {
 		Sampling: &llmv1.Sampling{MaxOutputTokens: ptr(int64(9)), Temperature: ptr(0.0), StopSequences: []string{"END"}},
 	}
 	cases := map[string]struct {
-		encode func(string, *llmv1.Prompt, bool) ([]byte, error)
+		encode func(*llmv1.Prompt, dialect.Ask) ([]byte, []string, error)
 		want   string
 	}{
-		"openai":    {openai.EncodeRequest, `{"model":"m","messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"system","content":"more"},{"role":"user","content":"d"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9,"temperature":0,"stop":["END"]}`},
-		"anthropic": {anthropic.EncodeRequest, `{"model":"m","max_tokens":9,"system":"be brief\n\nmore","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":[{"type":"text","text":"c"}]},{"role":"user","content":[{"type":"text","text":"d"}]}],"stream":true,"temperature":0,"stop_sequences":["END"]}`},
+		"openai":    {openai.Flavour{}.EncodeRequest, `{"model":"m","messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"system","content":"more"},{"role":"user","content":"d"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":9,"temperature":0,"stop":["END"]}`},
+		"anthropic": {anthropic.EncodeRequest, `{"model":"m","max_tokens":9,"system":"be brief\n\nmore","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c"},{"role":"user","content":"d"}],"stream":true,"temperature":0,"stop_sequences":["END"]}`},
 	}
 	for name, c := range cases {
-		got, err := c.encode("m", prompt, true)
+		got, _, err := c.encode(prompt, dialect.Ask{Model: "m", Stream: true, IncludeUsage: true})
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", name, err, got, c.want)
 		}
@@ -66,18 +66,17 @@ func TestEncodeRequest(t *testing.T) {
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		encode func(string, *llmv1.Prompt, bool) ([]byte, error)
+		encode func(*llmv1.Prompt, dialect.Ask) ([]byte, []string, error)
 		s      *llmv1.Sampling
 	}{
-		"prompt.sampling.top_k":             {openai.EncodeRequest, &llmv1.Sampling{TopK: ptr(int64(1))}},
-		"prompt.sampling.stop_sequences":    {openai.EncodeRequest, &llmv1.Sampling{StopSequences: make([]string, 5)}},
-		"prompt.sampling.seed":              {anthropic.EncodeRequest, &llmv1.Sampling{Seed: ptr(int64(1))}},
+		"prompt.sampling.top_k":             {openai.Flavour{}.EncodeRequest, &llmv1.Sampling{TopK: ptr(int64(1))}},
+		"prompt.sampling.stop_sequences":    {openai.Flavour{}.EncodeRequest, &llmv1.Sampling{StopSequences: make([]string, 5)}},
 		"prompt.sampling.frequency_penalty": {anthropic.EncodeRequest, &llmv1.Sampling{FrequencyPenalty: ptr(1.0)}},
 		"prompt.sampling.presence_penalty":  {anthropic.EncodeRequest, &llmv1.Sampling{PresencePenalty: ptr(1.0)}},
 		"prompt.sampling.temperature":       {anthropic.EncodeRequest, &llmv1.Sampling{Temperature: ptr(1.5)}},
 	}
 	for field, c := range cases {
-		_, err := c.encode("m", &llmv1.Prompt{Messages: []*llmv1.Message{text(llmv1.Role_ROLE_USER, "x")}, Sampling: c.s}, false)
+		_, _, err := c.encode(&llmv1.Prompt{Messages: []*llmv1.Message{text(llmv1.Role_ROLE_USER, "x")}, Sampling: c.s}, dialect.Ask{Model: "m"})
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Metadata["field"] != field {
 			t.Errorf("%s: %v", field, err)
@@ -133,19 +132,18 @@ func TestDecodeStreams(t *testing.T) {
 		stream, want string
 	}{
 		"openai": {
-			openai.NewDecoder(), o(`"choices":[{"delta":{"role":"assistant","content":""}}]`) + ": ping\n\n" +
+			openai.NewDecoder(false), o(`"choices":[{"delta":{"role":"assistant","content":""}}]`) + ": ping\n\n" +
 				o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"content":"b"}}]`) +
 				o(`"choices":[{"delta":{},"finish_reason":"stop"}]`) + o(`"choices":[],"usage":{"prompt_tokens":1}`) + "data: [DONE]\n\n",
-			"start c, part, +a, +b, end, usage, finish stop",
+			"start c, part, +a, +b, end, finish stop, usage",
 		},
 		"openai refuses": {
-			openai.NewDecoder(), o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"refusal":"no"}}]`) + "data: [DONE]\n\n",
+			openai.NewDecoder(false), o(`"choices":[{"delta":{"content":"a"}}]`) + o(`"choices":[{"delta":{"refusal":"no"}}]`) + "data: [DONE]\n\n",
 			"start c, part, +a, end, refusal, +no, end, finish ",
 		},
-		"openai fails":       {openai.NewDecoder(), o(`"choices":[{"delta":{"content":"a"}}]`) + "data: {\"error\":{\"message\":\"x\"}}\n\n", "start c, part, +a, error PROVIDER_ERROR"},
-		"openai calls tools": {openai.NewDecoder(), o(`"choices":[{"delta":{"tool_calls":[{"index":0}]}}]`), "error UNSUPPORTED"},
+		"openai fails": {openai.NewDecoder(false), o(`"choices":[{"delta":{"content":"a"}}]`) + "data: {\"error\":{\"message\":\"x\"}}\n\n", "start c, part, +a, error PROVIDER_ERROR"},
 		"anthropic": {
-			anthropic.NewDecoder(), "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":1}}}\n\n" +
+			anthropic.NewDecoder(false), "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":1}}}\n\n" +
 				"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\"}}\n\n" +
 				"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}\n\n" +
 				"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n" +
@@ -154,9 +152,9 @@ func TestDecodeStreams(t *testing.T) {
 				"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":1}\n\n" +
 				"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n" +
 				"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-			"start m, part, +a, end, usage, finish end_turn",
+			"start m, usage, part, +hm, end, part, +a, end, finish end_turn, usage",
 		},
-		"anthropic fails": {anthropic.NewDecoder(), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n", "error PROVIDER_ERROR"},
+		"anthropic fails": {anthropic.NewDecoder(false), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n", "error PROVIDER_ERROR"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

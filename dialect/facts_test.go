@@ -77,7 +77,7 @@ func TestRewriteOpenAI(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := string(openai.Rewrite([]byte(c.in), f, "m")); got != c.want {
+			if got := string(openai.Flavour{}.Rewrite([]byte(c.in), f, "m")); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -102,7 +102,7 @@ func FuzzReadFacts(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":1,"stream":true,"stream_options":{"include_usage":false},` + messages + `}`))
 	f.Add([]byte(`{"model":"m","model":"n"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		checkRewrite(t, body, openai.ReadFacts, openai.Rewrite)
+		checkRewrite(t, body, openai.ReadFacts, openai.Flavour{}.Rewrite)
 		checkRewrite(t, body, anthropic.ReadFacts, anthropic.Rewrite)
 	})
 }

@@ -46,12 +46,15 @@ type codec struct {
 	output  func(usage map[string]any) any
 }
 
+// tolerant is a server that takes every history: nothing of it is rewritten.
+var tolerant = openai.Flavour{Reasoning: "reasoning_content", ReasoningDetails: true, ToolIDs: dialect.IDRule{Max: 1000}}
+
 func codecOf(url string) (codec, bool) {
 	path, _, _ := strings.Cut(url, "?")
 	switch {
 	case strings.HasSuffix(path, "/chat/completions"):
 		return codec{
-			openai.ReadFacts, openai.Rewrite, func(f dialect.Facts) tap { return openai.NewTap(f) }, openai.ReadResponse, openai.IsError,
+			openai.ReadFacts, tolerant.Rewrite, func(f dialect.Facts) tap { return openai.NewTap(f) }, openai.ReadResponse, openai.IsError,
 			func(u map[string]any) any { return u["completion_tokens"] },
 		}, true
 	case strings.HasSuffix(path, "/v1/messages"):

@@ -116,13 +116,13 @@ func FuzzTap(f *testing.F) {
 			eachFrame(stream, func(f sse.Frame) { tapped.Read(f) })
 			tapped.Reading()
 		}
-		o, a := openai.NewDecoder(), anthropic.NewDecoder()
+		o, a := openai.NewDecoder(false), anthropic.NewDecoder(false)
 		eachFrame(stream, func(f sse.Frame) {
 			_, _ = o.Decode(f)
 			_, _ = a.Decode(f)
 		})
 		dialect.DecodeError(500, stream)
-		_, _ = openai.DecodeResponse(stream)
-		_, _ = anthropic.DecodeResponse(stream)
+		_, _ = openai.DecodeResponse(stream, false)
+		_, _ = anthropic.DecodeResponse(stream, false)
 	})
 }

@@ -46,6 +46,9 @@ func cutter() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Model string }
 		_ = json.NewDecoder(r.Body).Decode(&body)
+		if !strings.Contains(body.Model, "-cut-") {
+			return // somebody asks how busy we are
+		}
 		stream := openAIStream
 		if strings.HasPrefix(body.Model, "claude") {
 			stream = anthropicStream
@@ -82,6 +85,47 @@ func TestEveryCut(t *testing.T) {
 				atOnce(8, len(d.stream), func(n int) { checkCut(t, m, d, n, how) })
 			})
 		}
+	}
+}
+
+// TestEveryCutCrossed is TestEveryCut for a client of the other dialect: what it sees ends in the terminal frame only
+// where the provider's whole stream came.
+func TestEveryCutCrossed(t *testing.T) {
+	t.Parallel()
+	m := mesh.Start(t, mesh.Options{Upstream: cutter()})
+	all := cutDialects()
+	for name, client := range all {
+		provider := all[map[string]string{"openai": "anthropic", "anthropic": "openai"}[name]]
+		route := map[string]string{"openai": "claude/", "anthropic": "openai/"}[name]
+		for _, how := range []string{"eof", "reset", "flip"} {
+			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				atOnce(8, len(provider.stream), func(n int) {
+					checkCrossedCut(t, m, client, fmt.Sprintf("%s%s-%d-%s", route, provider.model, n, how), how)
+				})
+			})
+		}
+	}
+}
+
+func checkCrossedCut(t *testing.T, m *mesh.Mesh, d cutDialect, model, how string) {
+	status, got, err := post(m, d.path, fmt.Sprintf(`{"model":%q,"max_tokens":9,"stream":true,"messages":[{"role":"user","content":"x"}]}`, model))
+	if status == 0 || (status != http.StatusOK && status != http.StatusBadGateway) {
+		t.Errorf("%s: status %d, %v", model, status, err)
+		return
+	}
+	if status == http.StatusBadGateway || err != nil {
+		return // a real status or a broken connection: nobody takes that for an answer
+	}
+	switch end := bytes.Index(got, []byte(d.errorMark)); {
+	case end >= 0:
+		if !bytes.HasSuffix(got, []byte("\n\n")) || bytes.Contains(got, []byte(d.terminal)) {
+			t.Errorf("%s: the error isn't the end:\n%s", model, got)
+		}
+	case !bytes.HasSuffix(got, []byte(d.terminal)):
+		t.Errorf("%s: a clean end short of the end:\n%s", model, got)
+	case how != "flip":
+		t.Errorf("%s: looks whole and isn't:\n%s", model, got)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestErrorWordForWord(t *testing.T) {
 		Body:   []byte(`{"error":{"message":"Key ` + mesh.ProviderKey + ` may not use sk-another0123456789 here","type":"invalid_request_error","param":null,"code":"odd"}}`),
 	})
 	m.Sim.Replay(sim.Replay{
-		Path: "/v1/messages", Contains: "plain-text", Status: 503,
+		Path: "/v1/messages", Contains: "plain-text", Status: 422,
 		Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte("upstream connect error\n"),
 	})
 	m.Sim.Replay(sim.Replay{Path: "/v1/messages", Contains: "redirect-me", Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:1/"}}})
@@ -107,7 +107,7 @@ func TestErrorWordForWord(t *testing.T) {
 		t.Errorf("a key reached the client: %s", got)
 	}
 	status, got, _ = post(m, "/v1/messages", chatBody("claude-plain-text", false))
-	if status != 503 || !strings.Contains(string(got), `"type":"error"`) || !strings.Contains(string(got), "upstream connect error") {
+	if status != 422 || !strings.Contains(string(got), `"type":"error"`) || !strings.Contains(string(got), "upstream connect error") {
 		t.Errorf("status %d: %s", status, got)
 	}
 	status, got, _ = post(m, "/v1/messages", chatBody("claude-redirect-me", false))

@@ -66,7 +66,6 @@ func TestAnthropicSDKErrors(t *testing.T) {
 		"provider overloaded": {"claude-opus-4-6#status=529", mesh.Key, 529},
 		"our key is refused":  {"claude-opus-4-6#status=401", mesh.Key, 502},
 		"provider talks HTML": {"claude-opus-4-6#garbage", mesh.Key, 502},
-		"another dialect":     {"gpt-5", mesh.Key, 400},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

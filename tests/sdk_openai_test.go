@@ -89,7 +89,6 @@ func TestOpenAISDKErrors(t *testing.T) {
 		"our key is refused":    {"gpt-5#status=401", mesh.Key, 502, "PROVIDER_CREDENTIALS"},
 		"provider talks HTML":   {"gpt-5#garbage", mesh.Key, 502, "PROVIDER_MALFORMED"},
 		"provider says nothing": {"gpt-5#empty", mesh.Key, 502, "PROVIDER_MALFORMED"},
-		"another dialect":       {"claude-opus-4-6", mesh.Key, 400, "UNSUPPORTED"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

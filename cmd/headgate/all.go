@@ -52,7 +52,7 @@ func (p *process) credentials(name string) auth.Credentials {
 
 // chooseProviders takes providers from the environment where the file has none, and the simulator where that has none.
 func (p *process) chooseProviders() (simulated bool, err error) {
-	p.cfg.providersFromEnvironment(p.env.lookup, p.log)
+	p.cfg.providersFromEnvironment(p.env.lookup)
 	if p.cfg.Providers.Len() > 0 {
 		return false, nil
 	}
@@ -74,7 +74,7 @@ func (p *process) greet(addr net.Addr, simulated, madeKey bool) {
 	w := p.env.stdout
 	if simulated {
 		fmt.Fprintln(w, "No provider is configured: the built-in simulator answers, no model does.")
-		fmt.Fprintln(w, "Set ANTHROPIC_API_KEY or OPENAI_API_KEY, or write a headgate.yaml, to ask real ones.")
+		fmt.Fprintln(w, "Set ANTHROPIC_API_KEY, OPENAI_API_KEY, VLLM_BASE_URL or TGI_BASE_URL, or write a headgate.yaml, to ask real ones.")
 	}
 	key := "$HEADGATE_ADMIN_KEY"
 	if madeKey {
@@ -84,15 +84,30 @@ func (p *process) greet(addr net.Addr, simulated, madeKey bool) {
 		version, addr, p.cfg.Listen.GRPC.Addr, p.cfg.Listen.Ops.Addr, p.example(addr, key))
 }
 
-// example is a request that the first provider answers.
+// example is a request that can be answered: by the first configured model, or else by the first provider.
 func (p *process) example(addr net.Addr, key string) string {
-	for _, provider := range p.cfg.Providers.All() {
-		if provider.Kind == "openai" {
-			break
-		}
+	kind, model := p.exampleModel()
+	if kind == "anthropic" {
 		return fmt.Sprintf(`  curl -N http://%s/v1/messages -H "x-api-key: %s" -H "anthropic-version: 2023-06-01" -H "content-type: application/json" \
-    -d '{"model": "claude-opus-4-6", "max_tokens": 1024, "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key)
+    -d '{"model": %q, "max_tokens": 1024, "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key, model)
 	}
 	return fmt.Sprintf(`  curl -N http://%s/v1/chat/completions -H "Authorization: Bearer %s" -H "content-type: application/json" \
-    -d '{"model": "gpt-5", "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key)
+    -d '{"model": %q, "stream": true, "messages": [{"role": "user", "content": "Explain RAG"}]}'`, addr, key, model)
+}
+
+// exampleModel is a model's name, and the kind of provider in whose dialect to ask for it.
+func (p *process) exampleModel() (kind, model string) {
+	for name := range p.cfg.Models.All() {
+		return "openai", name
+	}
+	for name, provider := range p.cfg.Providers.All() {
+		switch provider.Kind {
+		case "anthropic":
+			return provider.Kind, "claude-opus-4-6"
+		case "openai":
+			return provider.Kind, "gpt-5"
+		}
+		return provider.Kind, name + "/MODEL"
+	}
+	return "openai", "gpt-5"
 }

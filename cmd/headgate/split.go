@@ -22,7 +22,7 @@ func runRouter(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	p.cfg.providersFromEnvironment(e.lookup, p.log)
+	p.cfg.providersFromEnvironment(e.lookup)
 	if p.cfg.Providers.Len() == 0 {
 		return errors.New("the router needs a provider: configure one, or set ANTHROPIC_API_KEY or OPENAI_API_KEY")
 	}

@@ -4,25 +4,26 @@ package anthropic
 
 import (
 	"github.com/headgate-mesh/headgate/dialect"
-	"github.com/headgate-mesh/headgate/dialect/rawjson"
 )
 
 // ReadFacts reads a messages request in one pass. Errors are *fault.Error: INVALID_JSON, TOO_DEEP, MISSING_FIELD and
 // INVALID_FIELD.
-func ReadFacts(body []byte) (dialect.Facts, error) { return table.Read(body) }
+func ReadFacts(body []byte) (dialect.Facts, error) { return messageTable.Read(body) }
 
-var table = dialect.Table{
-	{Name: "model", Required: true, Read: dialect.ModelField},
-	{Name: "messages", Required: true, Read: dialect.MessagesField},
-	{Name: "max_tokens", Required: true, Read: dialect.BoundField("max_tokens", 0, false)},
-	{Name: "stream", Read: dialect.StreamField},
-}
+// ReadCountFacts reads a request of /v1/messages/count_tokens: a messages request without max_tokens. Errors are those of
+// ReadFacts.
+func ReadCountFacts(body []byte) (dialect.Facts, error) { return countTable.Read(body) }
 
-// Rewrite returns the body with another model's name; every other byte stays, and body itself is returned where the
-// name is the same.
-func Rewrite(body []byte, f dialect.Facts, model string) []byte {
-	if model == f.Model {
-		return body
+var (
+	messageTable = dialect.Table{
+		{Name: "model", Required: true, Read: dialect.ModelField},
+		{Name: "messages", Required: true, Read: dialect.MessagesField},
+		{Name: "max_tokens", Required: true, Read: dialect.BoundField("max_tokens", 0, false)},
+		{Name: "stream", Read: dialect.StreamField},
 	}
-	return rawjson.Splice(body, f.WithModel(model))
-}
+	// countTable also reads what DecodeRequest takes, which is either kind of request.
+	countTable = dialect.Table{
+		messageTable[0], messageTable[1], messageTable[3],
+		{Name: "max_tokens", Read: messageTable[2].Read},
+	}
+)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 )
 
@@ -74,4 +76,15 @@ func (e modelEntry) model() *llmv1.Model {
 		m.CreatedUnixSeconds = e.CreatedAt.Unix()
 	}
 	return m
+}
+
+// parse checks text before it decodes it: encoding/json takes invalid UTF-8 for U+FFFD.
+func parse(data []byte, into any) error {
+	if err := rawjson.Check(data, dialect.MaxAnswerDepth); err != nil {
+		return malformed(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return malformed(err)
+	}
+	return nil
 }

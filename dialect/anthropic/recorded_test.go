@@ -1,17 +1,15 @@
 package anthropic_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
-	"github.com/headgate-mesh/headgate/dialect/internal/recorded"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
@@ -25,36 +23,28 @@ func frame(payload []byte) []byte {
 	return sse.Append(nil, e.Type, payload)
 }
 
-func all(t *testing.T) []recorded.Exchange {
-	t.Helper()
-	list := recorded.Exchanges(t, "/v1/messages")
-	for _, pattern := range []string{"anthropic-sdk-python/streaming/*", "vercel-ai/anthropic/*"} {
-		for _, e := range recorded.Files(t, pattern, frame) {
-			if e.Stream && !bytes.HasSuffix(e.Body, []byte("\n\n")) { // some files lack the last blank line
-				e.Body = append(bytes.TrimRight(e.Body, "\n"), "\n\n"...)
-			}
-			list = append(list, e)
-		}
-	}
-	return list
-}
-
 // spoken is what encoding/json alone finds in a message or an event.
 type spoken struct {
 	Type    string
-	Content []struct{ Type, Text string }
+	Content []struct{ Type, Text, Thinking string }
 	Usage   map[string]json.RawMessage
 	Message struct{ Usage map[string]json.RawMessage }
-	Block   struct{ Type, Text string } `json:"content_block"`
-	Delta   struct{ Text string }
+	Block   struct{ Type, Text, Thinking string } `json:"content_block"`
+	Delta   struct{ Text, Thinking string }
 }
 
 func (s spoken) text() string {
 	text := s.Block.Text + s.Delta.Text
 	for _, c := range s.Content {
-		if c.Type == "text" {
-			text += c.Text
-		}
+		text += c.Text
+	}
+	return text
+}
+
+func (s spoken) thoughts() string {
+	text := s.Block.Thinking + s.Delta.Thinking
+	for _, c := range s.Content {
+		text += c.Thinking
 	}
 	return text
 }
@@ -103,112 +93,158 @@ func metadata(err error, key string) string {
 
 func TestRecordedAnswers(t *testing.T) {
 	t.Parallel()
-	decoded, unsupported := 0, 0
-	for _, e := range all(t) {
+	decoded := 0
+	for _, r := range recordings(t) {
 		var want spoken
-		if e.Stream || e.Status != 200 || json.Unmarshal(e.Body, &want) != nil || want.Type != "message" {
+		if r.Status != 200 || json.Unmarshal([]byte(r.ResponseBody), &want) != nil || want.Type != "message" {
 			continue
 		}
 		usage := counts{}
 		usage.add(want.Usage)
-		if r, err := anthropic.ReadResponse(e.Body); err != nil || !proto.Equal(r.Usage, usage.total()) {
-			t.Errorf("%s: read %v, %v; want %v", e.ID, r.Usage, err, usage.total())
+		if got, err := anthropic.ReadResponse([]byte(r.ResponseBody)); err != nil || !proto.Equal(got.Usage, usage.total()) {
+			t.Errorf("%s: read %v, %v; want %v", r.ID, got.Usage, err, usage.total())
 		}
-		c, err := anthropic.DecodeResponse(e.Body)
-		if isReason(err, errorsv1.Reason_REASON_UNSUPPORTED) {
-			unsupported++
-			continue
-		}
+		c, err := anthropic.DecodeResponse([]byte(r.ResponseBody), false)
 		if err != nil {
-			t.Errorf("%s: %v", e.ID, err)
+			t.Errorf("%s: %v", r.ID, err)
 			continue
 		}
 		decoded++
-		got := ""
+		text, thoughts := "", ""
 		for _, part := range c.GetMessage().GetParts() {
-			got += part.GetText().GetText()
+			text += part.GetText().GetText()
+			thoughts += part.GetReasoning().GetText()
 		}
-		if got != want.text() || !proto.Equal(c.GetUsage(), usage.total()) {
-			t.Errorf("%s: decoded %q %v, want %q %v", e.ID, got, c.GetUsage(), want.text(), usage.total())
+		if text != want.text() || thoughts != want.thoughts() || !proto.Equal(c.GetUsage(), usage.total()) {
+			t.Errorf("%s: decoded %q %q %v, want %q %q %v", r.ID, text, thoughts, c.GetUsage(), want.text(), want.thoughts(), usage.total())
 		}
 	}
-	t.Logf("%d answers decoded, %d hold what the typed API has no words for", decoded, unsupported)
+	t.Logf("%d answers decoded", decoded)
 }
 
+// TestRecordedStreams: what a stream tells is what encoding/json alone finds in it, and written anew without its frames it
+// is the same message to a client.
 func TestRecordedStreams(t *testing.T) {
 	t.Parallel()
-	told, cut, unsupported := 0, 0, 0
-	for _, e := range all(t) {
-		if !e.Stream || e.Status != 200 {
+	told, cut := 0, 0
+	for _, r := range recordings(t) {
+		if r.Status != 200 || r.counts() || strings.HasPrefix(strings.TrimSpace(r.ResponseBody), "{") {
 			continue
 		}
-		story, ended := replay(t, e)
-		switch {
-		case !ended && e.Whole:
-			t.Errorf("%s: no message_stop", e.ID)
-		case !ended:
-			cut++
-			t.Logf("%s has no end", e.ID)
-		case story == nil:
-			unsupported++
-		case story.Finished:
+		if retell(t, r) {
 			told++
-		default:
-			t.Errorf("%s: ended without a finish", e.ID)
+		} else {
+			cut++
+			t.Logf("%s has no end", r.ID)
 		}
 	}
-	t.Logf("%d streams decoded to their end, %d without one, %d hold what the typed API has no words for", told, cut, unsupported)
+	t.Logf("%d streams told to their end, %d without one", told, cut)
 }
 
-// replay compares a stream with what encoding/json alone finds; the story is nil where the typed API can't tell it.
-func replay(t *testing.T, e recorded.Exchange) (story *recorded.Story, ended bool) {
+func retell(t *testing.T, r recording) (ended bool) {
 	t.Helper()
-	tap, decoder := anthropic.NewTap(dialect.Facts{}), anthropic.NewDecoder()
-	story = &recorded.Story{}
-	wantText, usage := "", counts{}
-	var raw []byte
-	r := sse.NewReader(bytes.NewReader(e.Body), dialect.MaxFrame)
-	for !ended { // some files hold several answers, one after the other
-		f, err := r.Next()
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				t.Errorf("%s: %v", e.ID, err)
-			}
-			break
+	tap, decoder, encoder := anthropic.NewTap(dialect.Facts{}), anthropic.NewDecoder(false), anthropic.NewEncoder(dialect.Ask{})
+	story, wantText, wantThoughts, usage := &order{}, "", "", counts{}
+	var stream []byte
+	for _, f := range framesOf(r.ResponseBody) {
+		var e spoken
+		if json.Unmarshal(f.Data, &e) == nil {
+			wantText += e.text()
+			wantThoughts += e.thoughts()
+			usage.add(e.Message.Usage)
+			usage.add(e.Usage)
 		}
-		raw = append(raw, f.Raw...)
-		var event spoken
-		if json.Unmarshal(f.Data, &event) == nil {
-			wantText += event.text()
-			usage.add(event.Message.Usage)
-			usage.add(event.Usage)
-		}
-		switch v := tap.Read(f); v.Action {
-		case dialect.Malformed:
-			t.Fatalf("%s: refused %s", e.ID, f.Raw)
-		case dialect.Terminal:
-			ended = true
-		}
-		if story == nil {
-			continue
+		if v := tap.Read(f); v.Action == dialect.Malformed {
+			t.Fatalf("%s: refused %s", r.ID, f.Raw)
 		}
 		events, err := decoder.Decode(f)
-		if isReason(err, errorsv1.Reason_REASON_UNSUPPORTED) {
-			story = nil
-			continue
+		if err := errors.Join(err, story.add(events)); err != nil {
+			t.Fatalf("%s: %v in %s", r.ID, err, f.Raw)
 		}
-		if err := errors.Join(err, story.Add(events)); err != nil {
-			t.Fatalf("%s: %v in %s", e.ID, err, f.Raw)
+		for _, event := range events {
+			if stream, err = encoder.Encode(stream, event); err != nil {
+				t.Fatalf("%s: %v", r.ID, err)
+			}
+		}
+		if decoder.Done() {
+			ended = true
+			break // some files hold several answers, one after the other
 		}
 	}
-	if !proto.Equal(tap.Reading().Usage, usage.total()) {
-		t.Errorf("%s: usage %v, want %v", e.ID, tap.Reading().Usage, usage.total())
+	if !proto.Equal(tap.Reading().Usage, usage.total()) || story.text != wantText || story.thoughts != wantThoughts {
+		t.Errorf("%s: told %q %q %v, want %q %q %v", r.ID, story.text, story.thoughts, tap.Reading().Usage, wantText, wantThoughts, usage.total())
 	}
-	if story != nil && (story.Text != wantText || story.Finished && !proto.Equal(story.Usage, usage.total())) {
-		t.Errorf("%s: told %q %v, want %q %v", e.ID, story.Text, story.Usage, wantText, usage.total())
+	if !ended {
+		return false
 	}
-	if !bytes.HasPrefix(e.Body, raw) || e.Whole && len(raw) != len(e.Body) {
-		t.Errorf("%s: the frames are not the body", e.ID)
+	if !story.finished || !proto.Equal(story.usage, usage.total()) {
+		t.Errorf("%s: finished %v, %v; want %v", r.ID, story.finished, story.usage, usage.total())
 	}
-	return story, ended
+	if strings.Count(r.ResponseBody, "message_start\"") == 1 {
+		sameMessage(t, r, encoder.End(stream))
+	}
+	return true
+}
+
+// sameMessage compares what a client makes of a stream with what it makes of the stream written anew.
+func sameMessage(t *testing.T, r recording, stream []byte) {
+	t.Helper()
+	got, err := accumulate(framesOf(string(stream)))
+	if err != nil {
+		if !strings.Contains(err.Error(), "partial_json") { // the bound on tokens may cut a call's arguments
+			t.Errorf("%s: %v", r.ID, err)
+		}
+		return
+	}
+	var texts, calls, wantTexts, wantCalls []string
+	for _, c := range got.Content {
+		texts, calls = append(texts, c.Type, c.Text, c.Thinking), append(calls, c.ID, c.Name, string(c.Input))
+	}
+	whole := gather(framesOf(r.ResponseBody))
+	for _, c := range whole.Content {
+		wantTexts, wantCalls = append(wantTexts, c.Type, c.Text, c.Thinking), append(wantCalls, c.ID, c.Name, string(c.Input))
+	}
+	if strings.Join(texts, "|") != strings.Join(wantTexts, "|") || strings.Join(calls, "|") != strings.Join(wantCalls, "|") {
+		t.Errorf("%s: a client reads %q %q, want %q %q", r.ID, texts, calls, wantTexts, wantCalls)
+	}
+	if *got.StopReason != *whole.StopReason || got.Usage["output_tokens"] != whole.Usage["output_tokens"] {
+		t.Errorf("%s: ends with %s %v, want %s %v", r.ID, *got.StopReason, got.Usage, *whole.StopReason, whole.Usage)
+	}
+}
+
+// gather is accumulate for what providers send, who may break its rules.
+func gather(frames []sse.Frame) *message {
+	m := &message{Usage: map[string]any{}}
+	for _, f := range frames {
+		var e struct {
+			Type  string
+			Index int
+			Block *content `json:"content_block"`
+			Delta map[string]any
+			Usage map[string]any
+		}
+		_ = json.Unmarshal(f.Data, &e)
+		switch e.Type {
+		case "content_block_start":
+			m.Content = append(m.Content, *e.Block)
+		case "content_block_delta":
+			c := &m.Content[e.Index]
+			if c.partial == nil {
+				c.partial = new(string)
+			}
+			_ = c.delta(e.Delta)
+		case "content_block_stop":
+			c := &m.Content[e.Index]
+			c.signatures = 1
+			_ = c.stop()
+		case "message_delta":
+			if reason, ok := e.Delta["stop_reason"].(string); ok {
+				m.StopReason = &reason
+			}
+			for name, value := range e.Usage {
+				m.Usage[name] = value
+			}
+		}
+	}
+	return m
 }

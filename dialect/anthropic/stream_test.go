@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
-	"github.com/headgate-mesh/headgate/dialect/internal/recorded"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
@@ -105,7 +103,7 @@ func TestDecoder(t *testing.T) {
 {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"A"}}
 {"type":"content_block_stop","index":1}
 {"type":"message_stop"}`, "A", 0},
-		"a tool":              {begin + "\n" + `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use"}}`, "", errorsv1.Reason_REASON_UNSUPPORTED},
+		"no name":             {begin + "\n{\"x\":1}", "", errorsv1.Reason_REASON_PROVIDER_MALFORMED},
 		"an end, no answer":   {`{"type":"message_stop"}`, "", errorsv1.Reason_REASON_PROVIDER_MALFORMED},
 		"invalid UTF-8":       {begin + "\n{\"type\":\"x\",\"y\":\"\xff\"}", "", errorsv1.Reason_REASON_PROVIDER_MALFORMED},
 		"the provider's fall": {begin + "\n" + `{"type":"error","error":{"type":"overloaded_error","message":"x"}}`, "", errorsv1.Reason_REASON_PROVIDER_ERROR},
@@ -113,14 +111,14 @@ func TestDecoder(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, story := anthropic.NewDecoder(), recorded.Story{}
+			d, story := anthropic.NewDecoder(false), order{}
 			var err error
 			for data := range bytes.SplitSeq([]byte(c.stream), []byte("\n")) {
 				var events []*llmv1.StreamEvent
 				if events, err = d.Decode(named(data)); err != nil {
 					break
 				}
-				if err := story.Add(events); err != nil {
+				if err := story.add(events); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -134,8 +132,8 @@ func TestDecoder(t *testing.T) {
 			if strings.Contains(c.stream, "end_turn") {
 				why = llmv1.FinishReason_FINISH_REASON_STOP
 			}
-			if err != nil || story.Text != c.want || !story.Finished || story.Why != why || !d.Done() {
-				t.Errorf("told %q, finished %v, %v, %v", story.Text, story.Finished, story.Why, err)
+			if err != nil || story.text != c.want || !story.finished || story.finish.GetReason() != why || !d.Done() {
+				t.Errorf("told %q, finished %v, %v, %v", story.text, story.finished, story.finish, err)
 			}
 		})
 	}
@@ -145,49 +143,11 @@ func TestDecoder(t *testing.T) {
 func TestDecoderKeepsProvidersStatus(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]string{"overloaded_error": "529", "rate_limit_error": "429", "invalid_request_error": "400", "novel_error": "500"} {
-		_, err := anthropic.NewDecoder().Decode(named([]byte(`{"type":"error","error":{"type":"` + kind + `","message":"x"}}`)))
+		_, err := anthropic.NewDecoder(false).Decode(named([]byte(`{"type":"error","error":{"type":"` + kind + `","message":"x"}}`)))
 		if got := metadata(err, "http_status"); got != want || metadata(err, "provider_code") != kind {
 			t.Errorf("%s: status %s, want %s", kind, got, want)
 		}
 	}
-}
-
-func FuzzDecoder(f *testing.F) {
-	f.Add([]byte(begin + `
-{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"A"}}
-{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\u00e9"}}
-{"type":"content_block_stop","index":0}
-{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":3}}
-{"type":"message_stop"}`))
-	f.Add([]byte(begin + "\n" + `{"type":"content_block_start","index":-1,"content_block":{"type":"text"}}` + "\n" + `{"type":"message_stop"}`))
-	f.Fuzz(func(t *testing.T, stream []byte) {
-		d, tap, story := anthropic.NewDecoder(), anthropic.NewTap(dialect.Facts{}), recorded.Story{}
-		for data := range bytes.SplitSeq(stream, []byte("\n")) {
-			fr := named(data)
-			v := tap.Read(fr)
-			events, err := d.Decode(fr)
-			if err != nil || v.Action == dialect.Malformed {
-				return
-			}
-			if err := story.Add(interleaved(events)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if d.Done() != story.Finished || !utf8.ValidString(story.Text) {
-			t.Fatalf("done %v, finished %v, %q", d.Done(), story.Finished, story.Text)
-		}
-	})
-}
-
-// interleaved keeps what a story can tell of parts that are open side by side, which Anthropic doesn't send.
-func interleaved(events []*llmv1.StreamEvent) []*llmv1.StreamEvent {
-	kept := events[:0]
-	for _, e := range events {
-		if e.GetPartStart() == nil && e.GetPartDelta() == nil && e.GetPartEnd() == nil {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 func TestModelsWithoutADate(t *testing.T) {
@@ -212,21 +172,12 @@ func TestReadResponseRefuses(t *testing.T) {
 		if _, err := anthropic.ReadResponse([]byte(body)); !isReason(err, errorsv1.Reason_REASON_PROVIDER_MALFORMED) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := anthropic.DecodeResponse([]byte(body)); !isReason(err, errorsv1.Reason_REASON_PROVIDER_MALFORMED) {
+		if _, err := anthropic.DecodeResponse([]byte(body), false); !isReason(err, errorsv1.Reason_REASON_PROVIDER_MALFORMED) {
 			t.Errorf("%s, decoded: %v", name, err)
 		}
 	}
 	deep := `{"type":"message","content":[{"type":"tool_use","input":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}],"usage":{"output_tokens":5}}`
 	if r, err := anthropic.ReadResponse([]byte(deep)); err != nil || r.Usage.GetOutputTokens() != 5 {
 		t.Errorf("a deep tool call hides the usage: %v, %v", r.Usage, err)
-	}
-}
-
-func BenchmarkTapDelta(b *testing.B) {
-	tap := anthropic.NewTap(dialect.Facts{})
-	f := named([]byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" a few words of it"}          }`))
-	b.ReportAllocs()
-	for b.Loop() {
-		tap.Read(f)
 	}
 }

@@ -1,14 +1,12 @@
 package anthropic
 
 import (
-	"bytes"
 	"cmp"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -66,17 +64,8 @@ type event struct {
 
 // named reports whether the frame's name fits its data.
 func (e *event) named() bool {
-	switch {
-	case len(e.name) == 0:
-		return false
-	case e.typed:
-		return bytes.Equal(e.kind, e.name)
-	}
-	switch string(e.name) {
-	case "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error":
-		return false
-	}
-	return true
+	s := step{kind: e.kind, typed: e.typed}
+	return s.named(e.name)
 }
 
 func (t *Tap) readEvent(data []byte, e *event) error {
@@ -167,20 +156,6 @@ func setText(field *string, value []byte) {
 	if text, ok := rawjson.Unquote(value); ok {
 		*field = string(text)
 	}
-}
-
-func finishReason(word string) llmv1.FinishReason {
-	switch word {
-	case "end_turn", "stop_sequence":
-		return llmv1.FinishReason_FINISH_REASON_STOP
-	case "max_tokens", "model_context_window_exceeded":
-		return llmv1.FinishReason_FINISH_REASON_LENGTH
-	case "tool_use":
-		return llmv1.FinishReason_FINISH_REASON_TOOL_CALL
-	case "refusal":
-		return llmv1.FinishReason_FINISH_REASON_CONTENT_FILTER
-	}
-	return llmv1.FinishReason_FINISH_REASON_UNSPECIFIED
 }
 
 // ReadResponse reads a whole answer. The error, a *fault.Error, is PROVIDER_MALFORMED for what isn't a message.

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/object"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 )
@@ -51,4 +52,31 @@ func (u *usage) total() *llmv1.TokenUsage {
 		InputTokens: u.input + u.cacheRead + u.cacheWrite, CachedInputTokens: u.cacheRead, CacheWriteTokens: u.cacheWrite,
 		OutputTokens: u.output, ReasoningTokens: u.think,
 	}
+}
+
+// totalOf is total, with what else the provider's object holds as extensions.
+func (u *usage) totalOf(raw []byte) *llmv1.TokenUsage {
+	t := u.total()
+	if t != nil && rawjson.Kind(raw) == 'o' {
+		var w object.Writer
+		writeUsage(&w, t)
+		t.Extensions = object.Diff(raw, w.Bytes())
+	}
+	return t
+}
+
+// writeUsage writes a count, all zero where it is nil: clients read output_tokens without asking whether it is there.
+func writeUsage(w *object.Writer, u *llmv1.TokenUsage) {
+	w.Patched(u.GetExtensions(), func() {
+		// Some servers count cache writes beside the input, or twice: the parts add up to the whole all the same.
+		read := min(u.GetCachedInputTokens(), u.GetInputTokens())
+		written := min(u.GetCacheWriteTokens(), u.GetInputTokens()-read)
+		w.Number("input_tokens", u.GetInputTokens()-read-written)
+		w.Number("cache_creation_input_tokens", written)
+		w.Number("cache_read_input_tokens", read)
+		w.Number("output_tokens", u.GetOutputTokens())
+		if n := u.GetReasoningTokens(); n != 0 {
+			w.Sub("output_tokens_details", func() { w.Number("thinking_tokens", n) })
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/object"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -69,7 +70,27 @@ func codeOf(e *fault.Error) string {
 	return fault.Code(e.Reason)
 }
 
-// IsError reports whether a body has the shape of an OpenAI error, which a client's SDK understands as it is.
+// IsError reports whether a body has the shape of an OpenAI error, which a client's SDK understands as it is: an object
+// with a message, and a code that is a string or null.
 func IsError(body []byte) bool {
-	return rawjson.Check(body, dialect.MaxDepth) == nil && rawjson.Kind(rawjson.Get(body, "error")) == 'o'
+	if rawjson.Check(body, dialect.MaxDepth) != nil {
+		return false
+	}
+	e := rawjson.Get(body, "error")
+	switch rawjson.Kind(rawjson.Get(e, "code")) {
+	case 0, 'n', 's':
+		return rawjson.Kind(rawjson.Get(e, "message")) == 's'
+	}
+	return false
+}
+
+// MendError returns an error body with the error's code as a string where it is a number, as vLLM's is; any other body
+// as it is.
+func MendError(body []byte) []byte {
+	if rawjson.Check(body, dialect.MaxDepth) != nil {
+		return body
+	}
+	var edits map[string]string
+	mendError(body, &edits)
+	return object.Patch(body, edits)
 }

@@ -3,9 +3,6 @@
 package openai
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 )
@@ -55,36 +52,4 @@ func includeUsage(from int, o rawjson.Member, f *dialect.Facts) error {
 	f.UsageAt = dialect.Span{At: from + o.ValueAt, End: from + o.ValueEnd}
 	f.IncludeUsage = string(o.Value) == "true"
 	return nil
-}
-
-// Rewrite returns the body with another model's name and, for a stream, with usage asked for: without it OpenAI doesn't
-// say what a stream consumed. Every other byte stays; body itself is returned where nothing changes.
-func Rewrite(body []byte, f dialect.Facts, model string) []byte {
-	var edits []rawjson.Edit
-	if model != f.Model {
-		edits = append(edits, f.WithModel(model))
-	}
-	if f.Stream && !f.IncludeUsage {
-		edits = append(edits, askUsage(body, f))
-	}
-	if len(edits) == 0 {
-		return body
-	}
-	slices.SortFunc(edits, func(a, b rawjson.Edit) int { return cmp.Compare(a.At, b.At) })
-	return rawjson.Splice(body, edits...)
-}
-
-func askUsage(body []byte, f dialect.Facts) rawjson.Edit {
-	const member = `"include_usage":true`
-	switch {
-	case f.UsageAt.Set():
-		return rawjson.Edit{At: f.UsageAt.At, End: f.UsageAt.End, With: []byte("true")}
-	case !f.OptionsAt.Set():
-		return rawjson.Edit{At: f.ModelAt.End, End: f.ModelAt.End, With: []byte(`,"stream_options":{` + member + `}`)}
-	case body[f.OptionsAt.At] != '{':
-		return rawjson.Edit{At: f.OptionsAt.At, End: f.OptionsAt.End, With: []byte("{" + member + "}")}
-	case f.OptionsEmpty:
-		return rawjson.Edit{At: f.OptionsAt.At + 1, End: f.OptionsAt.At + 1, With: []byte(member)}
-	}
-	return rawjson.Edit{At: f.OptionsAt.At + 1, End: f.OptionsAt.At + 1, With: []byte(member + ",")}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 )
 
 // Tap reads a stream's frames on their way through. It belongs to one goroutine.
@@ -157,20 +156,6 @@ func setOnce(field *string, value []byte) {
 	if text, ok := rawjson.Unquote(value); ok {
 		*field = string(text)
 	}
-}
-
-func finishReason(word string) llmv1.FinishReason {
-	switch word {
-	case "stop":
-		return llmv1.FinishReason_FINISH_REASON_STOP
-	case "length":
-		return llmv1.FinishReason_FINISH_REASON_LENGTH
-	case "tool_calls", "function_call":
-		return llmv1.FinishReason_FINISH_REASON_TOOL_CALL
-	case "content_filter":
-		return llmv1.FinishReason_FINISH_REASON_CONTENT_FILTER
-	}
-	return llmv1.FinishReason_FINISH_REASON_UNSPECIFIED
 }
 
 // ReadResponse reads a whole answer. The error, a *fault.Error, is PROVIDER_MALFORMED for what isn't a chat completion.

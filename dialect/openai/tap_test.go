@@ -92,7 +92,11 @@ func TestReadResponseRefuses(t *testing.T) {
 		if _, err := openai.ReadResponse([]byte(body)); !isReason(err, errorsv1.Reason_REASON_PROVIDER_MALFORMED) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := openai.DecodeResponse([]byte(body)); !isReason(err, errorsv1.Reason_REASON_PROVIDER_MALFORMED) {
+		want := errorsv1.Reason_REASON_PROVIDER_MALFORMED
+		if name == "an error" {
+			want = errorsv1.Reason_REASON_PROVIDER_ERROR
+		}
+		if _, err := openai.DecodeResponse([]byte(body), false); !isReason(err, want) {
 			t.Errorf("%s, decoded: %v", name, err)
 		}
 	}
@@ -131,6 +135,6 @@ func BenchmarkRewrite(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		openai.Rewrite(body, f, "gpt-5-mini")
+		openai.Flavour{}.Rewrite(body, f, "gpt-5-mini")
 	}
 }

@@ -15,6 +15,8 @@ const (
 	UpstreamRequestID = "x-headgate-upstream-request-id"
 	// Attempts is how many upstream attempts were made.
 	Attempts = "x-headgate-attempts"
+	// Warnings tells what of the request the provider can't express and was left out as harmless.
+	Warnings = "x-headgate-warnings"
 )
 
 // What a caller may send to steer one call.

@@ -28,7 +28,9 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 		handler         runtime.HandlerFunc
 	}{
 		{http.MethodPost, "/v1/chat/completions", plain(s.edges.Chat(s.openai))},
+		{http.MethodPost, "/v1/embeddings", plain(s.edges.Embed(s.openai))},
 		{http.MethodPost, "/v1/messages", plain(s.edges.Chat(s.anthropic))},
+		{http.MethodPost, "/v1/messages/count_tokens", plain(s.edges.CountTokens(s.anthropic))},
 		{http.MethodGet, "/v1/models/{id=**}", s.model},
 		{http.MethodGet, "/openapi.json", plain(page.OpenAPI)},
 		{http.MethodGet, "/docs/{file=**}", plain(page.Docs().ServeHTTP)},
@@ -112,7 +114,8 @@ func advise(r *http.Request, err *fault.Error) *fault.Error {
 // allowed is the method a known path takes.
 func allowed(path string) string {
 	switch path {
-	case "/v1/chat/completions", "/v1/messages", "/api/v1/chat", "/api/v1/chat:stream":
+	case "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens",
+		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count":
 		return http.MethodPost
 	}
 	return http.MethodGet

@@ -1,15 +1,10 @@
 package router
 
 import (
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/conf"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 )
 
 // Config says which providers exist and which names clients may ask for.
@@ -25,15 +20,32 @@ type Config struct {
 
 // Provider is one place that answers.
 type Provider struct {
-	// Kind is the wire protocol: openai or anthropic. Required.
+	// Kind is the wire protocol: openai, anthropic, vllm, tgi, openai_compatible or grpc. Required.
 	Kind string `yaml:"kind"`
-	// APIKey is Headgate's own credential at the provider. Required.
+	// Preset is what an openai_compatible provider is: ollama, llama_cpp, groq, mistral, deepseek, together or
+	// openrouter. Default: any other server.
+	Preset string `yaml:"preset"`
+	// APIKey is Headgate's own credential at the provider. Required for hosted ones.
 	APIKey conf.Secret `yaml:"api_key"`
-	// BaseURL is what the provider's own SDK would be given: OpenAI's with /v1, Anthropic's without. Default: the
-	// vendor's public address.
+	// BaseURL is what the provider's own SDK would be given: with /v1 for openai and openai_compatible, without for
+	// anthropic. Default: the vendor's public address.
 	BaseURL string `yaml:"base_url"`
+	// Endpoints are the roots of the servers of a vllm, tgi or grpc provider, one per replica. Required for them.
+	Endpoints []string `yaml:"endpoints"`
+	// API is how a tgi provider is asked: messages (the default) or generate, for models without a chat template.
+	API string `yaml:"api"`
+	// MessagesAPI sends Anthropic requests to a vllm provider's own /v1/messages instead of translating them.
+	MessagesAPI bool `yaml:"messages_api"`
 	// Trust is the highest sensitivity the provider may see: none, low, medium (the default), high or local.
 	Trust string `yaml:"trust"`
+	// AllowURLs are the beginnings of the addresses of pictures and files that prompts may point a self-hosted provider
+	// to; none by default. Hosted providers may be pointed anywhere.
+	AllowURLs []string `yaml:"allow_urls"`
+	// MaxInFlight bounds the calls under way at each replica. Default 256 for vllm, which never says no; none for others.
+	MaxInFlight *int64 `yaml:"max_in_flight"`
+	// MaxWaiting is the length of a replica's own queue at which it gets no more calls (vllm, tgi). Default 32; 0 means
+	// any length.
+	MaxWaiting *int64 `yaml:"max_waiting"`
 	// Timeouts override the general ones.
 	Timeouts Timeouts `yaml:"timeouts"`
 }
@@ -91,9 +103,6 @@ func (t Timeouts) Over(base Timeouts) Timeouts {
 	}
 }
 
-// kinds are the provider kinds that Headgate speaks.
-var kinds = []string{openai.Kind, anthropic.Kind}
-
 // trusts are the words for a provider's trust.
 var trusts = map[string]llmv1.Sensitivity{
 	"":       llmv1.Sensitivity_SENSITIVITY_MEDIUM,
@@ -115,26 +124,6 @@ func (c *Config) Validate() error {
 		c.checkModel(&p, name, model)
 	}
 	return p.Err()
-}
-
-func (m Provider) check(p *conf.Findings, name string) {
-	path := "providers." + name
-	if strings.ContainsAny(name, "/ ") || name == "" {
-		p.Add(path, "a provider's name must be non-empty, without a slash or a space: it is the part before the slash in provider/model")
-	}
-	if !slices.Contains(kinds, m.Kind) {
-		p.Add(path+".kind", "must be one of %s", strings.Join(kinds, ", "))
-	}
-	if m.APIKey == "" {
-		p.Add(path+".api_key", "is required")
-	}
-	if _, ok := trusts[m.Trust]; !ok {
-		p.Add(path+".trust", "must be one of none, low, medium, high, local")
-	}
-	if m.BaseURL != "" && !httpURL(m.BaseURL) {
-		p.Add(path+".base_url", "must be an http or https address without query, fragment or user, as the provider's SDK would be given")
-	}
-	m.Timeouts.check(p, path+".timeouts")
 }
 
 func (c *Config) checkModel(p *conf.Findings, name string, m Model) {
@@ -160,10 +149,4 @@ func (t Timeouts) check(p *conf.Findings, path string) {
 	if t.Connect < 0 || t.FirstContent < 0 || t.Gap < 0 || t.Total < 0 {
 		p.Add(path, "durations can't be negative")
 	}
-}
-
-func httpURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -13,12 +14,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
 )
 
@@ -36,6 +35,8 @@ type Service struct {
 	catalog *catalog.Catalog
 	chat    *chat.Server
 	relay   *relay.Server
+	// background runs beside the service.
+	background []func(context.Context)
 }
 
 // New builds the router of a valid configuration.
@@ -47,11 +48,11 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	c, err := newCatalog(cfg, deps.Version)
+	c, background, err := build(cfg, deps.Version)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{catalog: c, chat: chat.New(c, observer), relay: relay.New(c, observer)}, nil
+	return &Service{catalog: c, background: background, chat: chat.New(c, observer), relay: relay.New(c, observer)}, nil
 }
 
 // Register adds RouterService and RelayService to a server.
@@ -63,59 +64,58 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Validate checks a request message of the router's services; other messages pass.
 func (s *Service) Validate(m proto.Message) error { return chat.Validate(m) }
 
-// Run returns when ctx ends, after giving up idle connections to providers.
+// Run asks self-hosted providers how busy they are until ctx ends, and then gives up idle connections.
 func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, run := range s.background {
+		wg.Go(func() { run(ctx) })
+	}
 	<-ctx.Done()
+	wg.Wait()
 	for _, p := range s.catalog.Providers() {
-		p.Adapter.Close()
+		p.Provider.Close()
 	}
 	return nil
 }
 
-func newCatalog(cfg Config, version string) (*catalog.Catalog, error) {
+// build makes the catalog of a configuration and what has to run beside it.
+func build(cfg Config, version string) (*catalog.Catalog, []func(context.Context), error) {
 	base := cfg.Timeouts.Over(DefaultTimeouts())
-	adapters := make(map[string]catalog.Provider)
+	named := make(map[string]catalog.Provider)
 	var providers []catalog.Provider
+	var background []func(context.Context)
 	for name, p := range cfg.Providers.All() {
 		t := p.Timeouts.Over(base)
-		a, err := newAdapter(name, p, t, version)
+		built, run, err := p.build(name, "headgate/"+version, t)
 		if err != nil {
-			return nil, fmt.Errorf("provider %s: %w", name, err)
+			return nil, nil, fmt.Errorf("provider %s: %w", name, err)
 		}
-		adapters[name] = catalog.Provider{Adapter: a, Silences: silences(t), Total: t.Total}
-		providers = append(providers, adapters[name])
+		if run != nil {
+			background = append(background, run)
+		}
+		named[name] = catalog.Provider{Provider: built, Silences: silences(t), Total: t.Total, Repeats: catalog.NewBudget()}
+		providers = append(providers, named[name])
 	}
 	var models []catalog.Model
 	for name, m := range cfg.Models.All() {
-		models = append(models, newModel(name, m, adapters, cfg, base))
+		models = append(models, newModel(name, m, named, cfg, base))
 	}
-	return catalog.New(models, providers), nil
+	return catalog.New(models, providers), background, nil
 }
 
-func newModel(name string, m Model, adapters map[string]catalog.Provider, cfg Config, base Timeouts) catalog.Model {
+func newModel(name string, m Model, named map[string]catalog.Provider, cfg Config, base Timeouts) catalog.Model {
 	model := catalog.Model{Name: name}
 	for _, target := range m.Targets {
 		p, _ := cfg.Providers.Get(target.Provider)
 		t := m.Timeouts.Over(p.Timeouts.Over(base))
 		model.Targets = append(model.Targets, catalog.Target{
-			Provider: adapters[target.Provider].Adapter, Model: target.Model,
-			Silences: silences(t), Total: t.Total,
+			Provider: named[target.Provider].Provider, Model: target.Model,
+			Silences: silences(t), Total: t.Total, Repeats: catalog.NewBudget(),
 		})
 	}
 	return model
 }
 
-func silences(t Timeouts) adapter.Silences {
-	return adapter.Silences{FirstContent: t.FirstContent, Gap: t.Gap}
-}
-
-func newAdapter(name string, p Provider, t Timeouts, version string) (*adapter.Adapter, error) {
-	cfg := adapter.Config{
-		Name: name, BaseURL: p.BaseURL, Key: p.APIKey.Reveal(), Trust: trusts[p.Trust],
-		Connect: t.Connect, UserAgent: "headgate/" + version,
-	}
-	if p.Kind == anthropic.Kind {
-		return anthropic.New(cfg)
-	}
-	return openai.New(cfg)
+func silences(t Timeouts) provider.Silences {
+	return provider.Silences{FirstContent: t.FirstContent, Gap: t.Gap}
 }

@@ -110,7 +110,10 @@ peers:
 providers:
   claude: {kind: anthropic, api_key: "%s", base_url: "http://%s"}
   openai: {kind: openai, api_key: "%s", base_url: "http://%s/v1"}
-`, dir, m.HTTP, m.GRPC, m.Ops, m.GRPC, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
+  vllm: {kind: vllm, api_key: "%s", endpoints: ["http://%s/vllm"]}
+  tgi: {kind: tgi, api_key: "%s", endpoints: ["http://%s/tgi"]}
+  compatible: {kind: openai_compatible, api_key: "%s", base_url: "http://%s/vllm/v1"}
+`, dir, m.HTTP, m.GRPC, m.Ops, m.GRPC, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
 }
 
 func (m *Mesh) run(t testing.TB, env []string, args ...string) {

@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FramePlace is where an event stood in a provider's frame.
+type FramePlace int32
+
+const (
+	// Not recorded: every event stands for itself.
+	FramePlace_FRAME_PLACE_UNSPECIFIED FramePlace = 0
+	// Further events came in the same frame.
+	FramePlace_FRAME_PLACE_INSIDE FramePlace = 1
+	// It was the last event of its frame.
+	FramePlace_FRAME_PLACE_LAST FramePlace = 2
+)
+
+// Enum value maps for FramePlace.
+var (
+	FramePlace_name = map[int32]string{
+		0: "FRAME_PLACE_UNSPECIFIED",
+		1: "FRAME_PLACE_INSIDE",
+		2: "FRAME_PLACE_LAST",
+	}
+	FramePlace_value = map[string]int32{
+		"FRAME_PLACE_UNSPECIFIED": 0,
+		"FRAME_PLACE_INSIDE":      1,
+		"FRAME_PLACE_LAST":        2,
+	}
+)
+
+func (x FramePlace) Enum() *FramePlace {
+	p := new(FramePlace)
+	*p = x
+	return p
+}
+
+func (x FramePlace) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FramePlace) Descriptor() protoreflect.EnumDescriptor {
+	return file_headgate_llm_v1_chat_proto_enumTypes[0].Descriptor()
+}
+
+func (FramePlace) Type() protoreflect.EnumType {
+	return &file_headgate_llm_v1_chat_proto_enumTypes[0]
+}
+
+func (x FramePlace) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FramePlace.Descriptor instead.
+func (FramePlace) EnumDescriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{0}
+}
+
 // Prompt is what a model is asked.
 type Prompt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -29,7 +82,25 @@ type Prompt struct {
 	// The conversation so far, oldest first; at least one message.
 	Messages []*Message `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
 	// How the model picks its words.
-	Sampling      *Sampling `protobuf:"bytes,3,opt,name=sampling,proto3" json:"sampling,omitempty"` // Fields 4 to 14: tools, tool choice, response format, reasoning. Field 15: extensions.
+	Sampling *Sampling `protobuf:"bytes,3,opt,name=sampling,proto3" json:"sampling,omitempty"`
+	// The tools that the model may call.
+	Tools []*Tool `protobuf:"bytes,4,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Whether it has to call one, and which. Unset leaves it to the provider: auto where there are tools.
+	ToolChoice *ToolChoice `protobuf:"bytes,5,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
+	// The form of the answer. Unset means free text.
+	ResponseFormat *ResponseFormat `protobuf:"bytes,6,opt,name=response_format,json=responseFormat,proto3" json:"response_format,omitempty"`
+	// How much the model thinks before it answers. Unset leaves it to the provider.
+	Reasoning *Reasoning `protobuf:"bytes,7,opt,name=reasoning,proto3" json:"reasoning,omitempty"`
+	// Instructions in several parts, each with extensions of its own (Anthropic's cache_control). At most one of system
+	// and system_parts is set.
+	SystemParts []*Part `protobuf:"bytes,8,rep,name=system_parts,json=systemParts,proto3" json:"system_parts,omitempty"`
+	// An opaque name of the person who asks, for the provider's abuse detection: OpenAI's user, Anthropic's
+	// metadata.user_id.
+	User string `protobuf:"bytes,9,opt,name=user,proto3" json:"user,omitempty"`
+	// Fields of the provider's request that have no place above: name to JSON text. Fields of an object within are named
+	// by path: `stream_options.include_obfuscation`. One that has a place above replaces what stands there; the empty
+	// text leaves the field out.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -85,6 +156,55 @@ func (x *Prompt) GetSampling() *Sampling {
 	return nil
 }
 
+func (x *Prompt) GetTools() []*Tool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *Prompt) GetToolChoice() *ToolChoice {
+	if x != nil {
+		return x.ToolChoice
+	}
+	return nil
+}
+
+func (x *Prompt) GetResponseFormat() *ResponseFormat {
+	if x != nil {
+		return x.ResponseFormat
+	}
+	return nil
+}
+
+func (x *Prompt) GetReasoning() *Reasoning {
+	if x != nil {
+		return x.Reasoning
+	}
+	return nil
+}
+
+func (x *Prompt) GetSystemParts() []*Part {
+	if x != nil {
+		return x.SystemParts
+	}
+	return nil
+}
+
+func (x *Prompt) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Prompt) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 // Completion is a model's whole answer.
 type Completion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -92,14 +212,25 @@ type Completion struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The model that answered, in the provider's words (often a dated snapshot of the one asked for).
 	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
-	// What it said; its role is ROLE_ASSISTANT.
+	// What it said; its role is ROLE_ASSISTANT. Where several choices were asked for, the first.
 	Message *Message `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// Why it stopped.
 	FinishReason FinishReason `protobuf:"varint,4,opt,name=finish_reason,json=finishReason,proto3,enum=headgate.llm.v1.FinishReason" json:"finish_reason,omitempty"`
 	// The provider's own word for why it stopped.
 	RawFinishReason string `protobuf:"bytes,5,opt,name=raw_finish_reason,json=rawFinishReason,proto3" json:"raw_finish_reason,omitempty"`
-	// What it consumed. Unset where the provider reported nothing.
-	Usage         *TokenUsage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"` // Fields 7 to 14: further choices, log probabilities. Field 15: extensions.
+	// What it consumed, over all choices. Unset where the provider reported nothing.
+	Usage *TokenUsage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	// The choices after the first, where several were asked for.
+	FurtherChoices []*Choice `protobuf:"bytes,7,rep,name=further_choices,json=furtherChoices,proto3" json:"further_choices,omitempty"`
+	// How likely the words of the message were, where that was asked for.
+	LogProbs *LogProbs `protobuf:"bytes,8,opt,name=log_probs,json=logProbs,proto3" json:"log_probs,omitempty"`
+	// The stop sequence that ended it; empty where none did, or the provider doesn't tell.
+	StopSequence string `protobuf:"bytes,9,opt,name=stop_sequence,json=stopSequence,proto3" json:"stop_sequence,omitempty"`
+	// When it was made, seconds since 1970; 0 where unknown.
+	CreatedUnixSeconds int64 `protobuf:"varint,10,opt,name=created_unix_seconds,json=createdUnixSeconds,proto3" json:"created_unix_seconds,omitempty"`
+	// Fields of the provider's answer that have no place above, as in Prompt. Those of the first choice of an OpenAI
+	// answer are named `choices.0.name`.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,9 +307,145 @@ func (x *Completion) GetUsage() *TokenUsage {
 	return nil
 }
 
-// StreamEvent is one step of a streamed answer. The order is: start; for each part its start, deltas and end; then
-// usage where the provider reports it; then exactly one finish. A stream that fails ends with a gRPC status instead of
-// a finish: a stream without either was cut.
+func (x *Completion) GetFurtherChoices() []*Choice {
+	if x != nil {
+		return x.FurtherChoices
+	}
+	return nil
+}
+
+func (x *Completion) GetLogProbs() *LogProbs {
+	if x != nil {
+		return x.LogProbs
+	}
+	return nil
+}
+
+func (x *Completion) GetStopSequence() string {
+	if x != nil {
+		return x.StopSequence
+	}
+	return ""
+}
+
+func (x *Completion) GetCreatedUnixSeconds() int64 {
+	if x != nil {
+		return x.CreatedUnixSeconds
+	}
+	return 0
+}
+
+func (x *Completion) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+// Choice is one of several answers to the same prompt.
+type Choice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number, from 1: the first choice is the completion itself.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// What the model said.
+	Message *Message `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Why it stopped.
+	FinishReason FinishReason `protobuf:"varint,3,opt,name=finish_reason,json=finishReason,proto3,enum=headgate.llm.v1.FinishReason" json:"finish_reason,omitempty"`
+	// The provider's own word for it.
+	RawFinishReason string `protobuf:"bytes,4,opt,name=raw_finish_reason,json=rawFinishReason,proto3" json:"raw_finish_reason,omitempty"`
+	// How likely the words were, where that was asked for.
+	LogProbs *LogProbs `protobuf:"bytes,5,opt,name=log_probs,json=logProbs,proto3" json:"log_probs,omitempty"`
+	// The stop sequence that ended it; empty where none did, or the provider doesn't tell.
+	StopSequence string `protobuf:"bytes,6,opt,name=stop_sequence,json=stopSequence,proto3" json:"stop_sequence,omitempty"`
+	// Fields of the provider's choice that have no place above, as in Prompt.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Choice) Reset() {
+	*x = Choice{}
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Choice) ProtoMessage() {}
+
+func (x *Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
+func (*Choice) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Choice) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Choice) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *Choice) GetFinishReason() FinishReason {
+	if x != nil {
+		return x.FinishReason
+	}
+	return FinishReason_FINISH_REASON_UNSPECIFIED
+}
+
+func (x *Choice) GetRawFinishReason() string {
+	if x != nil {
+		return x.RawFinishReason
+	}
+	return ""
+}
+
+func (x *Choice) GetLogProbs() *LogProbs {
+	if x != nil {
+		return x.LogProbs
+	}
+	return nil
+}
+
+func (x *Choice) GetStopSequence() string {
+	if x != nil {
+		return x.StopSequence
+	}
+	return ""
+}
+
+func (x *Choice) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+// StreamEvent is one step of a streamed answer. The order is: start; for each part its start, deltas and end; a finish
+// for every choice; usage where the provider reports it, the last one with the totals. Parts of one choice may overlap
+// only where the provider interleaves tool calls. A stream that fails ends with a gRPC status; one that ends well has a
+// finish for every choice.
 type StreamEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
@@ -191,14 +458,20 @@ type StreamEvent struct {
 	//	*StreamEvent_PartEnd
 	//	*StreamEvent_Usage
 	//	*StreamEvent_Finish
-	Event         isStreamEvent_Event `protobuf_oneof:"event"`
+	//	*StreamEvent_Native
+	Event isStreamEvent_Event `protobuf_oneof:"event"`
+	// Where the event stood in the provider's frames; only where extensions were asked for.
+	Frame FramePlace `protobuf:"varint,14,opt,name=frame,proto3,enum=headgate.llm.v1.FramePlace" json:"frame,omitempty"`
+	// On the last event of a frame: what of the frame has no words in this vocabulary, path to JSON text; the empty text
+	// says that a field usual here is absent. Only where extensions were asked for.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamEvent) Reset() {
 	*x = StreamEvent{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[2]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -210,7 +483,7 @@ func (x *StreamEvent) String() string {
 func (*StreamEvent) ProtoMessage() {}
 
 func (x *StreamEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[2]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -223,7 +496,7 @@ func (x *StreamEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEvent.ProtoReflect.Descriptor instead.
 func (*StreamEvent) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{2}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StreamEvent) GetEvent() isStreamEvent_Event {
@@ -287,6 +560,29 @@ func (x *StreamEvent) GetFinish() *StreamFinish {
 	return nil
 }
 
+func (x *StreamEvent) GetNative() *NativeEvent {
+	if x != nil {
+		if x, ok := x.Event.(*StreamEvent_Native); ok {
+			return x.Native
+		}
+	}
+	return nil
+}
+
+func (x *StreamEvent) GetFrame() FramePlace {
+	if x != nil {
+		return x.Frame
+	}
+	return FramePlace_FRAME_PLACE_UNSPECIFIED
+}
+
+func (x *StreamEvent) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 type isStreamEvent_Event interface {
 	isStreamEvent_Event()
 }
@@ -317,8 +613,13 @@ type StreamEvent_Usage struct {
 }
 
 type StreamEvent_Finish struct {
-	// The answer is complete.
-	Finish *StreamFinish `protobuf:"bytes,6,opt,name=finish,proto3,oneof"` // Fields 7 to 9: error of one target among several, heartbeat.
+	// A choice is complete.
+	Finish *StreamFinish `protobuf:"bytes,6,opt,name=finish,proto3,oneof"`
+}
+
+type StreamEvent_Native struct {
+	// Something that this vocabulary has no words for; only where extensions were asked for.
+	Native *NativeEvent `protobuf:"bytes,7,opt,name=native,proto3,oneof"` // Fields 8 and 9: error of one target among several, heartbeat.
 }
 
 func (*StreamEvent_Start) isStreamEvent_Event() {}
@@ -333,20 +634,24 @@ func (*StreamEvent_Usage) isStreamEvent_Event() {}
 
 func (*StreamEvent_Finish) isStreamEvent_Event() {}
 
+func (*StreamEvent_Native) isStreamEvent_Event() {}
+
 // StreamStart opens a streamed answer.
 type StreamStart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The provider's id of the answer.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The model that answers, in the provider's words.
-	Model         string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// When it was begun, seconds since 1970; 0 where unknown.
+	CreatedUnixSeconds int64 `protobuf:"varint,3,opt,name=created_unix_seconds,json=createdUnixSeconds,proto3" json:"created_unix_seconds,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *StreamStart) Reset() {
 	*x = StreamStart{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[3]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +663,7 @@ func (x *StreamStart) String() string {
 func (*StreamStart) ProtoMessage() {}
 
 func (x *StreamStart) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[3]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +676,7 @@ func (x *StreamStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamStart.ProtoReflect.Descriptor instead.
 func (*StreamStart) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{3}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StreamStart) GetId() string {
@@ -388,20 +693,29 @@ func (x *StreamStart) GetModel() string {
 	return ""
 }
 
-// PartStart opens a part of the message.
+func (x *StreamStart) GetCreatedUnixSeconds() int64 {
+	if x != nil {
+		return x.CreatedUnixSeconds
+	}
+	return 0
+}
+
+// PartStart opens a part of a choice's message.
 type PartStart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The part's place in the message, from 0, without gaps.
 	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// What kind of part begins; its text is empty.
-	Part          *Part `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	// What kind of part begins, with the id and the name of a tool call; it may hold the part's beginning.
+	Part *Part `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	// The choice it belongs to, from 0.
+	Choice        int32 `protobuf:"varint,3,opt,name=choice,proto3" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PartStart) Reset() {
 	*x = PartStart{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[4]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +727,7 @@ func (x *PartStart) String() string {
 func (*PartStart) ProtoMessage() {}
 
 func (x *PartStart) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[4]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +740,7 @@ func (x *PartStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartStart.ProtoReflect.Descriptor instead.
 func (*PartStart) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{4}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PartStart) GetIndex() int32 {
@@ -443,6 +757,13 @@ func (x *PartStart) GetPart() *Part {
 	return nil
 }
 
+func (x *PartStart) GetChoice() int32 {
+	if x != nil {
+		return x.Choice
+	}
+	return 0
+}
+
 // PartDelta continues the part that is open at its index.
 type PartDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -453,14 +774,22 @@ type PartDelta struct {
 	// Types that are valid to be assigned to Delta:
 	//
 	//	*PartDelta_Text
-	Delta         isPartDelta_Delta `protobuf_oneof:"delta"`
+	//	*PartDelta_Arguments
+	//	*PartDelta_Signature
+	//	*PartDelta_Citation
+	//	*PartDelta_Data
+	Delta isPartDelta_Delta `protobuf_oneof:"delta"`
+	// The choice it belongs to, from 0.
+	Choice int32 `protobuf:"varint,3,opt,name=choice,proto3" json:"choice,omitempty"`
+	// How likely the words of this delta were, where that was asked for.
+	LogProbs      *LogProbs `protobuf:"bytes,8,opt,name=log_probs,json=logProbs,proto3" json:"log_probs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PartDelta) Reset() {
 	*x = PartDelta{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[5]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +801,7 @@ func (x *PartDelta) String() string {
 func (*PartDelta) ProtoMessage() {}
 
 func (x *PartDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[5]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +814,7 @@ func (x *PartDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartDelta.ProtoReflect.Descriptor instead.
 func (*PartDelta) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{5}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PartDelta) GetIndex() int32 {
@@ -511,29 +840,109 @@ func (x *PartDelta) GetText() string {
 	return ""
 }
 
+func (x *PartDelta) GetArguments() string {
+	if x != nil {
+		if x, ok := x.Delta.(*PartDelta_Arguments); ok {
+			return x.Arguments
+		}
+	}
+	return ""
+}
+
+func (x *PartDelta) GetSignature() string {
+	if x != nil {
+		if x, ok := x.Delta.(*PartDelta_Signature); ok {
+			return x.Signature
+		}
+	}
+	return ""
+}
+
+func (x *PartDelta) GetCitation() *Citation {
+	if x != nil {
+		if x, ok := x.Delta.(*PartDelta_Citation); ok {
+			return x.Citation
+		}
+	}
+	return nil
+}
+
+func (x *PartDelta) GetData() []byte {
+	if x != nil {
+		if x, ok := x.Delta.(*PartDelta_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
+func (x *PartDelta) GetChoice() int32 {
+	if x != nil {
+		return x.Choice
+	}
+	return 0
+}
+
+func (x *PartDelta) GetLogProbs() *LogProbs {
+	if x != nil {
+		return x.LogProbs
+	}
+	return nil
+}
+
 type isPartDelta_Delta interface {
 	isPartDelta_Delta()
 }
 
 type PartDelta_Text struct {
-	// Text for a text or refusal part, UTF-8, never empty.
-	Text string `protobuf:"bytes,2,opt,name=text,proto3,oneof"` // Fields 3 to 9: tool call arguments, reasoning, signatures.
+	// Text for a text, reasoning or refusal part, UTF-8.
+	Text string `protobuf:"bytes,2,opt,name=text,proto3,oneof"`
+}
+
+type PartDelta_Arguments struct {
+	// A piece of a tool call's arguments: the pieces together are the JSON text.
+	Arguments string `protobuf:"bytes,4,opt,name=arguments,proto3,oneof"`
+}
+
+type PartDelta_Signature struct {
+	// The signature of a reasoning part: the whole of it, in one event.
+	Signature string `protobuf:"bytes,5,opt,name=signature,proto3,oneof"`
+}
+
+type PartDelta_Citation struct {
+	// One more citation of a text part.
+	Citation *Citation `protobuf:"bytes,6,opt,name=citation,proto3,oneof"`
+}
+
+type PartDelta_Data struct {
+	// More bytes of a blob.
+	Data []byte `protobuf:"bytes,7,opt,name=data,proto3,oneof"`
 }
 
 func (*PartDelta_Text) isPartDelta_Delta() {}
+
+func (*PartDelta_Arguments) isPartDelta_Delta() {}
+
+func (*PartDelta_Signature) isPartDelta_Delta() {}
+
+func (*PartDelta_Citation) isPartDelta_Delta() {}
+
+func (*PartDelta_Data) isPartDelta_Delta() {}
 
 // PartEnd closes the part that is open at its index.
 type PartEnd struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The part's place in the message.
-	Index         int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// The choice it belongs to, from 0.
+	Choice        int32 `protobuf:"varint,2,opt,name=choice,proto3" json:"choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PartEnd) Reset() {
 	*x = PartEnd{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[6]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +954,7 @@ func (x *PartEnd) String() string {
 func (*PartEnd) ProtoMessage() {}
 
 func (x *PartEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[6]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +967,7 @@ func (x *PartEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartEnd.ProtoReflect.Descriptor instead.
 func (*PartEnd) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{6}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PartEnd) GetIndex() int32 {
@@ -568,20 +977,31 @@ func (x *PartEnd) GetIndex() int32 {
 	return 0
 }
 
-// StreamFinish closes a streamed answer.
+func (x *PartEnd) GetChoice() int32 {
+	if x != nil {
+		return x.Choice
+	}
+	return 0
+}
+
+// StreamFinish closes a choice.
 type StreamFinish struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the model stopped.
 	Reason FinishReason `protobuf:"varint,1,opt,name=reason,proto3,enum=headgate.llm.v1.FinishReason" json:"reason,omitempty"`
 	// The provider's own word for it.
-	RawReason     string `protobuf:"bytes,2,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
+	RawReason string `protobuf:"bytes,2,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
+	// The choice it belongs to, from 0.
+	Choice int32 `protobuf:"varint,3,opt,name=choice,proto3" json:"choice,omitempty"`
+	// The stop sequence that ended it; empty where none did, or the provider doesn't tell.
+	StopSequence  string `protobuf:"bytes,4,opt,name=stop_sequence,json=stopSequence,proto3" json:"stop_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamFinish) Reset() {
 	*x = StreamFinish{}
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[7]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +1013,7 @@ func (x *StreamFinish) String() string {
 func (*StreamFinish) ProtoMessage() {}
 
 func (x *StreamFinish) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_chat_proto_msgTypes[7]
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +1026,7 @@ func (x *StreamFinish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFinish.ProtoReflect.Descriptor instead.
 func (*StreamFinish) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{7}
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StreamFinish) GetReason() FinishReason {
@@ -623,15 +1043,97 @@ func (x *StreamFinish) GetRawReason() string {
 	return ""
 }
 
+func (x *StreamFinish) GetChoice() int32 {
+	if x != nil {
+		return x.Choice
+	}
+	return 0
+}
+
+func (x *StreamFinish) GetStopSequence() string {
+	if x != nil {
+		return x.StopSequence
+	}
+	return ""
+}
+
+// NativeEvent is a provider's event as it came.
+type NativeEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event's name; empty in dialects whose events have none.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its data, JSON text.
+	Json          string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativeEvent) Reset() {
+	*x = NativeEvent{}
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativeEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativeEvent) ProtoMessage() {}
+
+func (x *NativeEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_chat_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativeEvent.ProtoReflect.Descriptor instead.
+func (*NativeEvent) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_chat_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *NativeEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NativeEvent) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
 var File_headgate_llm_v1_chat_proto protoreflect.FileDescriptor
 
 const file_headgate_llm_v1_chat_proto_rawDesc = "" +
 	"\n" +
-	"\x1aheadgate/llm/v1/chat.proto\x12\x0fheadgate.llm.v1\x1a\x1dheadgate/llm/v1/message.proto\x1a\x1eheadgate/llm/v1/sampling.proto\x1a\x1bheadgate/llm/v1/usage.proto\"\x8d\x01\n" +
+	"\x1aheadgate/llm/v1/chat.proto\x12\x0fheadgate.llm.v1\x1a\x1eheadgate/llm/v1/logprobs.proto\x1a\x1dheadgate/llm/v1/message.proto\x1a\x1eheadgate/llm/v1/sampling.proto\x1a\x1aheadgate/llm/v1/tool.proto\x1a\x1bheadgate/llm/v1/usage.proto\"\xd2\x04\n" +
 	"\x06Prompt\x12\x16\n" +
 	"\x06system\x18\x01 \x01(\tR\x06system\x124\n" +
 	"\bmessages\x18\x02 \x03(\v2\x18.headgate.llm.v1.MessageR\bmessages\x125\n" +
-	"\bsampling\x18\x03 \x01(\v2\x19.headgate.llm.v1.SamplingR\bsampling\"\x89\x02\n" +
+	"\bsampling\x18\x03 \x01(\v2\x19.headgate.llm.v1.SamplingR\bsampling\x12+\n" +
+	"\x05tools\x18\x04 \x03(\v2\x15.headgate.llm.v1.ToolR\x05tools\x12<\n" +
+	"\vtool_choice\x18\x05 \x01(\v2\x1b.headgate.llm.v1.ToolChoiceR\n" +
+	"toolChoice\x12H\n" +
+	"\x0fresponse_format\x18\x06 \x01(\v2\x1f.headgate.llm.v1.ResponseFormatR\x0eresponseFormat\x128\n" +
+	"\treasoning\x18\a \x01(\v2\x1a.headgate.llm.v1.ReasoningR\treasoning\x128\n" +
+	"\fsystem_parts\x18\b \x03(\v2\x15.headgate.llm.v1.PartR\vsystemParts\x12\x12\n" +
+	"\x04user\x18\t \x01(\tR\x04user\x12G\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2'.headgate.llm.v1.Prompt.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe6\x04\n" +
 	"\n" +
 	"Completion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
@@ -639,7 +1141,31 @@ const file_headgate_llm_v1_chat_proto_rawDesc = "" +
 	"\amessage\x18\x03 \x01(\v2\x18.headgate.llm.v1.MessageR\amessage\x12B\n" +
 	"\rfinish_reason\x18\x04 \x01(\x0e2\x1d.headgate.llm.v1.FinishReasonR\ffinishReason\x12*\n" +
 	"\x11raw_finish_reason\x18\x05 \x01(\tR\x0frawFinishReason\x121\n" +
-	"\x05usage\x18\x06 \x01(\v2\x1b.headgate.llm.v1.TokenUsageR\x05usage\"\xeb\x02\n" +
+	"\x05usage\x18\x06 \x01(\v2\x1b.headgate.llm.v1.TokenUsageR\x05usage\x12@\n" +
+	"\x0ffurther_choices\x18\a \x03(\v2\x17.headgate.llm.v1.ChoiceR\x0efurtherChoices\x126\n" +
+	"\tlog_probs\x18\b \x01(\v2\x19.headgate.llm.v1.LogProbsR\blogProbs\x12#\n" +
+	"\rstop_sequence\x18\t \x01(\tR\fstopSequence\x120\n" +
+	"\x14created_unix_seconds\x18\n" +
+	" \x01(\x03R\x12createdUnixSeconds\x12K\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2+.headgate.llm.v1.Completion.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x03\n" +
+	"\x06Choice\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x122\n" +
+	"\amessage\x18\x02 \x01(\v2\x18.headgate.llm.v1.MessageR\amessage\x12B\n" +
+	"\rfinish_reason\x18\x03 \x01(\x0e2\x1d.headgate.llm.v1.FinishReasonR\ffinishReason\x12*\n" +
+	"\x11raw_finish_reason\x18\x04 \x01(\tR\x0frawFinishReason\x126\n" +
+	"\tlog_probs\x18\x05 \x01(\v2\x19.headgate.llm.v1.LogProbsR\blogProbs\x12#\n" +
+	"\rstop_sequence\x18\x06 \x01(\tR\fstopSequence\x12G\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2'.headgate.llm.v1.Choice.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe3\x04\n" +
 	"\vStreamEvent\x124\n" +
 	"\x05start\x18\x01 \x01(\v2\x1c.headgate.llm.v1.StreamStartH\x00R\x05start\x12;\n" +
 	"\n" +
@@ -648,24 +1174,51 @@ const file_headgate_llm_v1_chat_proto_rawDesc = "" +
 	"part_delta\x18\x03 \x01(\v2\x1a.headgate.llm.v1.PartDeltaH\x00R\tpartDelta\x125\n" +
 	"\bpart_end\x18\x04 \x01(\v2\x18.headgate.llm.v1.PartEndH\x00R\apartEnd\x123\n" +
 	"\x05usage\x18\x05 \x01(\v2\x1b.headgate.llm.v1.TokenUsageH\x00R\x05usage\x127\n" +
-	"\x06finish\x18\x06 \x01(\v2\x1d.headgate.llm.v1.StreamFinishH\x00R\x06finishB\a\n" +
-	"\x05event\"3\n" +
+	"\x06finish\x18\x06 \x01(\v2\x1d.headgate.llm.v1.StreamFinishH\x00R\x06finish\x126\n" +
+	"\x06native\x18\a \x01(\v2\x1c.headgate.llm.v1.NativeEventH\x00R\x06native\x121\n" +
+	"\x05frame\x18\x0e \x01(\x0e2\x1b.headgate.llm.v1.FramePlaceR\x05frame\x12L\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2,.headgate.llm.v1.StreamEvent.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
+	"\x05event\"e\n" +
 	"\vStreamStart\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05model\x18\x02 \x01(\tR\x05model\"L\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x120\n" +
+	"\x14created_unix_seconds\x18\x03 \x01(\x03R\x12createdUnixSeconds\"d\n" +
 	"\tPartStart\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12)\n" +
-	"\x04part\x18\x02 \x01(\v2\x15.headgate.llm.v1.PartR\x04part\"@\n" +
+	"\x04part\x18\x02 \x01(\v2\x15.headgate.llm.v1.PartR\x04part\x12\x16\n" +
+	"\x06choice\x18\x03 \x01(\x05R\x06choice\"\x9f\x02\n" +
 	"\tPartDelta\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x14\n" +
-	"\x04text\x18\x02 \x01(\tH\x00R\x04textB\a\n" +
-	"\x05delta\"\x1f\n" +
+	"\x04text\x18\x02 \x01(\tH\x00R\x04text\x12\x1e\n" +
+	"\targuments\x18\x04 \x01(\tH\x00R\targuments\x12\x1e\n" +
+	"\tsignature\x18\x05 \x01(\tH\x00R\tsignature\x127\n" +
+	"\bcitation\x18\x06 \x01(\v2\x19.headgate.llm.v1.CitationH\x00R\bcitation\x12\x14\n" +
+	"\x04data\x18\a \x01(\fH\x00R\x04data\x12\x16\n" +
+	"\x06choice\x18\x03 \x01(\x05R\x06choice\x126\n" +
+	"\tlog_probs\x18\b \x01(\v2\x19.headgate.llm.v1.LogProbsR\blogProbsB\a\n" +
+	"\x05delta\"7\n" +
 	"\aPartEnd\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x05R\x05index\"d\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x12\x16\n" +
+	"\x06choice\x18\x02 \x01(\x05R\x06choice\"\xa1\x01\n" +
 	"\fStreamFinish\x125\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1d.headgate.llm.v1.FinishReasonR\x06reason\x12\x1d\n" +
 	"\n" +
-	"raw_reason\x18\x02 \x01(\tR\trawReasonB4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
+	"raw_reason\x18\x02 \x01(\tR\trawReason\x12\x16\n" +
+	"\x06choice\x18\x03 \x01(\x05R\x06choice\x12#\n" +
+	"\rstop_sequence\x18\x04 \x01(\tR\fstopSequence\"5\n" +
+	"\vNativeEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json*W\n" +
+	"\n" +
+	"FramePlace\x12\x1b\n" +
+	"\x17FRAME_PLACE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12FRAME_PLACE_INSIDE\x10\x01\x12\x14\n" +
+	"\x10FRAME_PLACE_LAST\x10\x02B4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
 
 var (
 	file_headgate_llm_v1_chat_proto_rawDescOnce sync.Once
@@ -679,41 +1232,73 @@ func file_headgate_llm_v1_chat_proto_rawDescGZIP() []byte {
 	return file_headgate_llm_v1_chat_proto_rawDescData
 }
 
-var file_headgate_llm_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_headgate_llm_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_headgate_llm_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_headgate_llm_v1_chat_proto_goTypes = []any{
-	(*Prompt)(nil),       // 0: headgate.llm.v1.Prompt
-	(*Completion)(nil),   // 1: headgate.llm.v1.Completion
-	(*StreamEvent)(nil),  // 2: headgate.llm.v1.StreamEvent
-	(*StreamStart)(nil),  // 3: headgate.llm.v1.StreamStart
-	(*PartStart)(nil),    // 4: headgate.llm.v1.PartStart
-	(*PartDelta)(nil),    // 5: headgate.llm.v1.PartDelta
-	(*PartEnd)(nil),      // 6: headgate.llm.v1.PartEnd
-	(*StreamFinish)(nil), // 7: headgate.llm.v1.StreamFinish
-	(*Message)(nil),      // 8: headgate.llm.v1.Message
-	(*Sampling)(nil),     // 9: headgate.llm.v1.Sampling
-	(FinishReason)(0),    // 10: headgate.llm.v1.FinishReason
-	(*TokenUsage)(nil),   // 11: headgate.llm.v1.TokenUsage
-	(*Part)(nil),         // 12: headgate.llm.v1.Part
+	(FramePlace)(0),        // 0: headgate.llm.v1.FramePlace
+	(*Prompt)(nil),         // 1: headgate.llm.v1.Prompt
+	(*Completion)(nil),     // 2: headgate.llm.v1.Completion
+	(*Choice)(nil),         // 3: headgate.llm.v1.Choice
+	(*StreamEvent)(nil),    // 4: headgate.llm.v1.StreamEvent
+	(*StreamStart)(nil),    // 5: headgate.llm.v1.StreamStart
+	(*PartStart)(nil),      // 6: headgate.llm.v1.PartStart
+	(*PartDelta)(nil),      // 7: headgate.llm.v1.PartDelta
+	(*PartEnd)(nil),        // 8: headgate.llm.v1.PartEnd
+	(*StreamFinish)(nil),   // 9: headgate.llm.v1.StreamFinish
+	(*NativeEvent)(nil),    // 10: headgate.llm.v1.NativeEvent
+	nil,                    // 11: headgate.llm.v1.Prompt.ExtensionsEntry
+	nil,                    // 12: headgate.llm.v1.Completion.ExtensionsEntry
+	nil,                    // 13: headgate.llm.v1.Choice.ExtensionsEntry
+	nil,                    // 14: headgate.llm.v1.StreamEvent.ExtensionsEntry
+	(*Message)(nil),        // 15: headgate.llm.v1.Message
+	(*Sampling)(nil),       // 16: headgate.llm.v1.Sampling
+	(*Tool)(nil),           // 17: headgate.llm.v1.Tool
+	(*ToolChoice)(nil),     // 18: headgate.llm.v1.ToolChoice
+	(*ResponseFormat)(nil), // 19: headgate.llm.v1.ResponseFormat
+	(*Reasoning)(nil),      // 20: headgate.llm.v1.Reasoning
+	(*Part)(nil),           // 21: headgate.llm.v1.Part
+	(FinishReason)(0),      // 22: headgate.llm.v1.FinishReason
+	(*TokenUsage)(nil),     // 23: headgate.llm.v1.TokenUsage
+	(*LogProbs)(nil),       // 24: headgate.llm.v1.LogProbs
+	(*Citation)(nil),       // 25: headgate.llm.v1.Citation
 }
 var file_headgate_llm_v1_chat_proto_depIdxs = []int32{
-	8,  // 0: headgate.llm.v1.Prompt.messages:type_name -> headgate.llm.v1.Message
-	9,  // 1: headgate.llm.v1.Prompt.sampling:type_name -> headgate.llm.v1.Sampling
-	8,  // 2: headgate.llm.v1.Completion.message:type_name -> headgate.llm.v1.Message
-	10, // 3: headgate.llm.v1.Completion.finish_reason:type_name -> headgate.llm.v1.FinishReason
-	11, // 4: headgate.llm.v1.Completion.usage:type_name -> headgate.llm.v1.TokenUsage
-	3,  // 5: headgate.llm.v1.StreamEvent.start:type_name -> headgate.llm.v1.StreamStart
-	4,  // 6: headgate.llm.v1.StreamEvent.part_start:type_name -> headgate.llm.v1.PartStart
-	5,  // 7: headgate.llm.v1.StreamEvent.part_delta:type_name -> headgate.llm.v1.PartDelta
-	6,  // 8: headgate.llm.v1.StreamEvent.part_end:type_name -> headgate.llm.v1.PartEnd
-	11, // 9: headgate.llm.v1.StreamEvent.usage:type_name -> headgate.llm.v1.TokenUsage
-	7,  // 10: headgate.llm.v1.StreamEvent.finish:type_name -> headgate.llm.v1.StreamFinish
-	12, // 11: headgate.llm.v1.PartStart.part:type_name -> headgate.llm.v1.Part
-	10, // 12: headgate.llm.v1.StreamFinish.reason:type_name -> headgate.llm.v1.FinishReason
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	15, // 0: headgate.llm.v1.Prompt.messages:type_name -> headgate.llm.v1.Message
+	16, // 1: headgate.llm.v1.Prompt.sampling:type_name -> headgate.llm.v1.Sampling
+	17, // 2: headgate.llm.v1.Prompt.tools:type_name -> headgate.llm.v1.Tool
+	18, // 3: headgate.llm.v1.Prompt.tool_choice:type_name -> headgate.llm.v1.ToolChoice
+	19, // 4: headgate.llm.v1.Prompt.response_format:type_name -> headgate.llm.v1.ResponseFormat
+	20, // 5: headgate.llm.v1.Prompt.reasoning:type_name -> headgate.llm.v1.Reasoning
+	21, // 6: headgate.llm.v1.Prompt.system_parts:type_name -> headgate.llm.v1.Part
+	11, // 7: headgate.llm.v1.Prompt.extensions:type_name -> headgate.llm.v1.Prompt.ExtensionsEntry
+	15, // 8: headgate.llm.v1.Completion.message:type_name -> headgate.llm.v1.Message
+	22, // 9: headgate.llm.v1.Completion.finish_reason:type_name -> headgate.llm.v1.FinishReason
+	23, // 10: headgate.llm.v1.Completion.usage:type_name -> headgate.llm.v1.TokenUsage
+	3,  // 11: headgate.llm.v1.Completion.further_choices:type_name -> headgate.llm.v1.Choice
+	24, // 12: headgate.llm.v1.Completion.log_probs:type_name -> headgate.llm.v1.LogProbs
+	12, // 13: headgate.llm.v1.Completion.extensions:type_name -> headgate.llm.v1.Completion.ExtensionsEntry
+	15, // 14: headgate.llm.v1.Choice.message:type_name -> headgate.llm.v1.Message
+	22, // 15: headgate.llm.v1.Choice.finish_reason:type_name -> headgate.llm.v1.FinishReason
+	24, // 16: headgate.llm.v1.Choice.log_probs:type_name -> headgate.llm.v1.LogProbs
+	13, // 17: headgate.llm.v1.Choice.extensions:type_name -> headgate.llm.v1.Choice.ExtensionsEntry
+	5,  // 18: headgate.llm.v1.StreamEvent.start:type_name -> headgate.llm.v1.StreamStart
+	6,  // 19: headgate.llm.v1.StreamEvent.part_start:type_name -> headgate.llm.v1.PartStart
+	7,  // 20: headgate.llm.v1.StreamEvent.part_delta:type_name -> headgate.llm.v1.PartDelta
+	8,  // 21: headgate.llm.v1.StreamEvent.part_end:type_name -> headgate.llm.v1.PartEnd
+	23, // 22: headgate.llm.v1.StreamEvent.usage:type_name -> headgate.llm.v1.TokenUsage
+	9,  // 23: headgate.llm.v1.StreamEvent.finish:type_name -> headgate.llm.v1.StreamFinish
+	10, // 24: headgate.llm.v1.StreamEvent.native:type_name -> headgate.llm.v1.NativeEvent
+	0,  // 25: headgate.llm.v1.StreamEvent.frame:type_name -> headgate.llm.v1.FramePlace
+	14, // 26: headgate.llm.v1.StreamEvent.extensions:type_name -> headgate.llm.v1.StreamEvent.ExtensionsEntry
+	21, // 27: headgate.llm.v1.PartStart.part:type_name -> headgate.llm.v1.Part
+	25, // 28: headgate.llm.v1.PartDelta.citation:type_name -> headgate.llm.v1.Citation
+	24, // 29: headgate.llm.v1.PartDelta.log_probs:type_name -> headgate.llm.v1.LogProbs
+	22, // 30: headgate.llm.v1.StreamFinish.reason:type_name -> headgate.llm.v1.FinishReason
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_headgate_llm_v1_chat_proto_init() }
@@ -721,32 +1306,40 @@ func file_headgate_llm_v1_chat_proto_init() {
 	if File_headgate_llm_v1_chat_proto != nil {
 		return
 	}
+	file_headgate_llm_v1_logprobs_proto_init()
 	file_headgate_llm_v1_message_proto_init()
 	file_headgate_llm_v1_sampling_proto_init()
+	file_headgate_llm_v1_tool_proto_init()
 	file_headgate_llm_v1_usage_proto_init()
-	file_headgate_llm_v1_chat_proto_msgTypes[2].OneofWrappers = []any{
+	file_headgate_llm_v1_chat_proto_msgTypes[3].OneofWrappers = []any{
 		(*StreamEvent_Start)(nil),
 		(*StreamEvent_PartStart)(nil),
 		(*StreamEvent_PartDelta)(nil),
 		(*StreamEvent_PartEnd)(nil),
 		(*StreamEvent_Usage)(nil),
 		(*StreamEvent_Finish)(nil),
+		(*StreamEvent_Native)(nil),
 	}
-	file_headgate_llm_v1_chat_proto_msgTypes[5].OneofWrappers = []any{
+	file_headgate_llm_v1_chat_proto_msgTypes[6].OneofWrappers = []any{
 		(*PartDelta_Text)(nil),
+		(*PartDelta_Arguments)(nil),
+		(*PartDelta_Signature)(nil),
+		(*PartDelta_Citation)(nil),
+		(*PartDelta_Data)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_llm_v1_chat_proto_rawDesc), len(file_headgate_llm_v1_chat_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      1,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_headgate_llm_v1_chat_proto_goTypes,
 		DependencyIndexes: file_headgate_llm_v1_chat_proto_depIdxs,
+		EnumInfos:         file_headgate_llm_v1_chat_proto_enumTypes,
 		MessageInfos:      file_headgate_llm_v1_chat_proto_msgTypes,
 	}.Build()
 	File_headgate_llm_v1_chat_proto = out.File

@@ -36,7 +36,7 @@ const (
 	Role_ROLE_USER Role = 2
 	// The model.
 	Role_ROLE_ASSISTANT Role = 3
-	// A tool that answers the model's call.
+	// A tool that answers the model's call: its parts are tool call responses. They may stand in a user's message too.
 	Role_ROLE_TOOL Role = 4
 )
 
@@ -85,13 +85,78 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{0}
 }
 
+// Modality is what kind of content a blob, file or address holds.
+type Modality int32
+
+const (
+	// Not told.
+	Modality_MODALITY_UNSPECIFIED Modality = 0
+	// A picture.
+	Modality_MODALITY_IMAGE Modality = 1
+	// Sound.
+	Modality_MODALITY_AUDIO Modality = 2
+	// Moving pictures.
+	Modality_MODALITY_VIDEO Modality = 3
+	// A document: PDF or text.
+	Modality_MODALITY_DOCUMENT Modality = 4
+)
+
+// Enum value maps for Modality.
+var (
+	Modality_name = map[int32]string{
+		0: "MODALITY_UNSPECIFIED",
+		1: "MODALITY_IMAGE",
+		2: "MODALITY_AUDIO",
+		3: "MODALITY_VIDEO",
+		4: "MODALITY_DOCUMENT",
+	}
+	Modality_value = map[string]int32{
+		"MODALITY_UNSPECIFIED": 0,
+		"MODALITY_IMAGE":       1,
+		"MODALITY_AUDIO":       2,
+		"MODALITY_VIDEO":       3,
+		"MODALITY_DOCUMENT":    4,
+	}
+)
+
+func (x Modality) Enum() *Modality {
+	p := new(Modality)
+	*p = x
+	return p
+}
+
+func (x Modality) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Modality) Descriptor() protoreflect.EnumDescriptor {
+	return file_headgate_llm_v1_message_proto_enumTypes[1].Descriptor()
+}
+
+func (Modality) Type() protoreflect.EnumType {
+	return &file_headgate_llm_v1_message_proto_enumTypes[1]
+}
+
+func (x Modality) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Modality.Descriptor instead.
+func (Modality) EnumDescriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{1}
+}
+
 // Message is one turn of a conversation.
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who speaks.
 	Role Role `protobuf:"varint,1,opt,name=role,proto3,enum=headgate.llm.v1.Role" json:"role,omitempty"`
 	// What is said, in order.
-	Parts         []*Part `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"` // Field 3: the speaker's name. Field 15: extensions.
+	Parts []*Part `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`
+	// The speaker's name, where several share a role; empty means none.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Fields of the provider's message that have no place above: name to JSON text, as in Prompt.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,6 +205,20 @@ func (x *Message) GetParts() []*Part {
 	return nil
 }
 
+func (x *Message) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Message) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 // Part is one piece of a message.
 type Part struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -149,7 +228,17 @@ type Part struct {
 	//
 	//	*Part_Text
 	//	*Part_Refusal
-	Kind          isPart_Kind `protobuf_oneof:"kind"`
+	//	*Part_Reasoning
+	//	*Part_ToolCall
+	//	*Part_ToolCallResponse
+	//	*Part_Blob
+	//	*Part_File
+	//	*Part_Uri
+	//	*Part_Native
+	Kind isPart_Kind `protobuf_oneof:"kind"`
+	// Fields of the provider's piece that have no place in its kind (Anthropic's cache_control): name to JSON text, as in
+	// Prompt.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -209,6 +298,76 @@ func (x *Part) GetRefusal() *RefusalPart {
 	return nil
 }
 
+func (x *Part) GetReasoning() *ReasoningPart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_Reasoning); ok {
+			return x.Reasoning
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetToolCall() *ToolCallPart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_ToolCall); ok {
+			return x.ToolCall
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetToolCallResponse() *ToolCallResponsePart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_ToolCallResponse); ok {
+			return x.ToolCallResponse
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetBlob() *BlobPart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_Blob); ok {
+			return x.Blob
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetFile() *FilePart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_File); ok {
+			return x.File
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetUri() *UriPart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_Uri); ok {
+			return x.Uri
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetNative() *NativePart {
+	if x != nil {
+		if x, ok := x.Kind.(*Part_Native); ok {
+			return x.Native
+		}
+	}
+	return nil
+}
+
+func (x *Part) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 type isPart_Kind interface {
 	isPart_Kind()
 }
@@ -220,18 +379,69 @@ type Part_Text struct {
 
 type Part_Refusal struct {
 	// The model's refusal to answer, in its words.
-	Refusal *RefusalPart `protobuf:"bytes,2,opt,name=refusal,proto3,oneof"` // Fields 3 to 9: reasoning, tool call, tool call response, blob, file, uri. Field 15: extensions.
+	Refusal *RefusalPart `protobuf:"bytes,2,opt,name=refusal,proto3,oneof"`
+}
+
+type Part_Reasoning struct {
+	// What the model thought before it answered.
+	Reasoning *ReasoningPart `protobuf:"bytes,3,opt,name=reasoning,proto3,oneof"`
+}
+
+type Part_ToolCall struct {
+	// The model calls a tool.
+	ToolCall *ToolCallPart `protobuf:"bytes,4,opt,name=tool_call,json=toolCall,proto3,oneof"`
+}
+
+type Part_ToolCallResponse struct {
+	// What a tool answered.
+	ToolCallResponse *ToolCallResponsePart `protobuf:"bytes,5,opt,name=tool_call_response,json=toolCallResponse,proto3,oneof"`
+}
+
+type Part_Blob struct {
+	// A picture, sound or document, by its bytes.
+	Blob *BlobPart `protobuf:"bytes,6,opt,name=blob,proto3,oneof"`
+}
+
+type Part_File struct {
+	// A file that lies at the provider, by its id.
+	File *FilePart `protobuf:"bytes,7,opt,name=file,proto3,oneof"`
+}
+
+type Part_Uri struct {
+	// A picture or document, by its address. The provider fetches it, Headgate never does.
+	Uri *UriPart `protobuf:"bytes,8,opt,name=uri,proto3,oneof"`
+}
+
+type Part_Native struct {
+	// A piece that only one provider has: what its own tools did, for example.
+	Native *NativePart `protobuf:"bytes,9,opt,name=native,proto3,oneof"`
 }
 
 func (*Part_Text) isPart_Kind() {}
 
 func (*Part_Refusal) isPart_Kind() {}
 
+func (*Part_Reasoning) isPart_Kind() {}
+
+func (*Part_ToolCall) isPart_Kind() {}
+
+func (*Part_ToolCallResponse) isPart_Kind() {}
+
+func (*Part_Blob) isPart_Kind() {}
+
+func (*Part_File) isPart_Kind() {}
+
+func (*Part_Uri) isPart_Kind() {}
+
+func (*Part_Native) isPart_Kind() {}
+
 // TextPart is plain text.
 type TextPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The text, UTF-8.
-	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// What the text rests on, in the order the model gave.
+	Citations     []*Citation `protobuf:"bytes,2,rep,name=citations,proto3" json:"citations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +483,113 @@ func (x *TextPart) GetText() string {
 	return ""
 }
 
+func (x *TextPart) GetCitations() []*Citation {
+	if x != nil {
+		return x.Citations
+	}
+	return nil
+}
+
+// Citation is a source of a text.
+type Citation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The provider's word for its kind: url_citation, web_search_result_location, char_location...
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// The address of the source; empty where it has none.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// The title of the source; empty where it has none.
+	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// The words cited; empty where they aren't given.
+	CitedText string `protobuf:"bytes,4,opt,name=cited_text,json=citedText,proto3" json:"cited_text,omitempty"`
+	// Where in the answer's text it belongs, in characters from 0, the end excluded; unset where that isn't told.
+	StartIndex *int64 `protobuf:"varint,5,opt,name=start_index,json=startIndex,proto3,oneof" json:"start_index,omitempty"`
+	// The end of the same.
+	EndIndex *int64 `protobuf:"varint,6,opt,name=end_index,json=endIndex,proto3,oneof" json:"end_index,omitempty"`
+	// Fields of the provider's citation that have no place above: name to JSON text, as in Prompt.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Citation) Reset() {
+	*x = Citation{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Citation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Citation) ProtoMessage() {}
+
+func (x *Citation) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Citation.ProtoReflect.Descriptor instead.
+func (*Citation) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Citation) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Citation) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Citation) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Citation) GetCitedText() string {
+	if x != nil {
+		return x.CitedText
+	}
+	return ""
+}
+
+func (x *Citation) GetStartIndex() int64 {
+	if x != nil && x.StartIndex != nil {
+		return *x.StartIndex
+	}
+	return 0
+}
+
+func (x *Citation) GetEndIndex() int64 {
+	if x != nil && x.EndIndex != nil {
+		return *x.EndIndex
+	}
+	return 0
+}
+
+func (x *Citation) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 // RefusalPart is what a model says instead of an answer.
 type RefusalPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -284,7 +601,7 @@ type RefusalPart struct {
 
 func (x *RefusalPart) Reset() {
 	*x = RefusalPart{}
-	mi := &file_headgate_llm_v1_message_proto_msgTypes[3]
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +613,7 @@ func (x *RefusalPart) String() string {
 func (*RefusalPart) ProtoMessage() {}
 
 func (x *RefusalPart) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_llm_v1_message_proto_msgTypes[3]
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +626,7 @@ func (x *RefusalPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusalPart.ProtoReflect.Descriptor instead.
 func (*RefusalPart) Descriptor() ([]byte, []int) {
-	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RefusalPart) GetText() string {
@@ -319,28 +636,562 @@ func (x *RefusalPart) GetText() string {
 	return ""
 }
 
+// ReasoningPart is what a model thought. Providers demand it back, unchanged, when a conversation goes on after a tool
+// call.
+type ReasoningPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thoughts, or a summary of them; empty where the provider keeps them to itself.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// The provider's seal on them; empty where it gives none.
+	Signature string `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The thoughts in a form that only the provider can read (Anthropic's redacted thinking); then text is empty.
+	Redacted      string `protobuf:"bytes,3,opt,name=redacted,proto3" json:"redacted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReasoningPart) Reset() {
+	*x = ReasoningPart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReasoningPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReasoningPart) ProtoMessage() {}
+
+func (x *ReasoningPart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReasoningPart.ProtoReflect.Descriptor instead.
+func (*ReasoningPart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ReasoningPart) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ReasoningPart) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+func (x *ReasoningPart) GetRedacted() string {
+	if x != nil {
+		return x.Redacted
+	}
+	return ""
+}
+
+// ToolCallPart is a model's call of a tool.
+type ToolCallPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the answer to it refers to; unique within a message.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The tool.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The arguments as JSON text, mostly an object, as the model wrote it: it may not be valid. The input itself where
+	// the tool takes free text.
+	Arguments string `protobuf:"bytes,3,opt,name=arguments,proto3" json:"arguments,omitempty"`
+	// Whether the tool takes free text instead of JSON (OpenAI's custom tools).
+	FreeForm      bool `protobuf:"varint,4,opt,name=free_form,json=freeForm,proto3" json:"free_form,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolCallPart) Reset() {
+	*x = ToolCallPart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolCallPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolCallPart) ProtoMessage() {}
+
+func (x *ToolCallPart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolCallPart.ProtoReflect.Descriptor instead.
+func (*ToolCallPart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ToolCallPart) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ToolCallPart) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ToolCallPart) GetArguments() string {
+	if x != nil {
+		return x.Arguments
+	}
+	return ""
+}
+
+func (x *ToolCallPart) GetFreeForm() bool {
+	if x != nil {
+		return x.FreeForm
+	}
+	return false
+}
+
+// ToolCallResponsePart is what a tool answered.
+type ToolCallResponsePart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the call it answers.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer, mostly text.
+	Parts []*Part `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`
+	// Whether the tool failed.
+	IsError       bool `protobuf:"varint,3,opt,name=is_error,json=isError,proto3" json:"is_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ToolCallResponsePart) Reset() {
+	*x = ToolCallResponsePart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ToolCallResponsePart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ToolCallResponsePart) ProtoMessage() {}
+
+func (x *ToolCallResponsePart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ToolCallResponsePart.ProtoReflect.Descriptor instead.
+func (*ToolCallResponsePart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ToolCallResponsePart) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ToolCallResponsePart) GetParts() []*Part {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *ToolCallResponsePart) GetIsError() bool {
+	if x != nil {
+		return x.IsError
+	}
+	return false
+}
+
+// BlobPart is content by its bytes.
+type BlobPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What kind of content it is.
+	Modality Modality `protobuf:"varint,1,opt,name=modality,proto3,enum=headgate.llm.v1.Modality" json:"modality,omitempty"`
+	// Its media type: image/png, audio/wav, application/pdf, text/plain...
+	MimeType string `protobuf:"bytes,2,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
+	// The bytes.
+	Data []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	// A name for it; empty means none.
+	Filename      string `protobuf:"bytes,4,opt,name=filename,proto3" json:"filename,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobPart) Reset() {
+	*x = BlobPart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobPart) ProtoMessage() {}
+
+func (x *BlobPart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
+func (*BlobPart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BlobPart) GetModality() Modality {
+	if x != nil {
+		return x.Modality
+	}
+	return Modality_MODALITY_UNSPECIFIED
+}
+
+func (x *BlobPart) GetMimeType() string {
+	if x != nil {
+		return x.MimeType
+	}
+	return ""
+}
+
+func (x *BlobPart) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *BlobPart) GetFilename() string {
+	if x != nil {
+		return x.Filename
+	}
+	return ""
+}
+
+// FilePart is content that lies at the provider.
+type FilePart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What kind of content it is.
+	Modality Modality `protobuf:"varint,1,opt,name=modality,proto3,enum=headgate.llm.v1.Modality" json:"modality,omitempty"`
+	// The provider's id of it.
+	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// A name for it; empty means none.
+	Filename      string `protobuf:"bytes,3,opt,name=filename,proto3" json:"filename,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilePart) Reset() {
+	*x = FilePart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilePart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilePart) ProtoMessage() {}
+
+func (x *FilePart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilePart.ProtoReflect.Descriptor instead.
+func (*FilePart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *FilePart) GetModality() Modality {
+	if x != nil {
+		return x.Modality
+	}
+	return Modality_MODALITY_UNSPECIFIED
+}
+
+func (x *FilePart) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FilePart) GetFilename() string {
+	if x != nil {
+		return x.Filename
+	}
+	return ""
+}
+
+// UriPart is content by its address.
+type UriPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What kind of content it is.
+	Modality Modality `protobuf:"varint,1,opt,name=modality,proto3,enum=headgate.llm.v1.Modality" json:"modality,omitempty"`
+	// Its media type; empty where unknown.
+	MimeType string `protobuf:"bytes,2,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
+	// The address.
+	Uri           string `protobuf:"bytes,3,opt,name=uri,proto3" json:"uri,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UriPart) Reset() {
+	*x = UriPart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UriPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UriPart) ProtoMessage() {}
+
+func (x *UriPart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UriPart.ProtoReflect.Descriptor instead.
+func (*UriPart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UriPart) GetModality() Modality {
+	if x != nil {
+		return x.Modality
+	}
+	return Modality_MODALITY_UNSPECIFIED
+}
+
+func (x *UriPart) GetMimeType() string {
+	if x != nil {
+		return x.MimeType
+	}
+	return ""
+}
+
+func (x *UriPart) GetUri() string {
+	if x != nil {
+		return x.Uri
+	}
+	return ""
+}
+
+// NativePart is a provider's piece as it is.
+type NativePart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The provider's word for its kind: server_tool_use, web_search_tool_result...
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// The whole piece, JSON text.
+	Json          string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativePart) Reset() {
+	*x = NativePart{}
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativePart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativePart) ProtoMessage() {}
+
+func (x *NativePart) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_llm_v1_message_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativePart.ProtoReflect.Descriptor instead.
+func (*NativePart) Descriptor() ([]byte, []int) {
+	return file_headgate_llm_v1_message_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *NativePart) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *NativePart) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
 var File_headgate_llm_v1_message_proto protoreflect.FileDescriptor
 
 const file_headgate_llm_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x1dheadgate/llm/v1/message.proto\x12\x0fheadgate.llm.v1\"a\n" +
+	"\x1dheadgate/llm/v1/message.proto\x12\x0fheadgate.llm.v1\"\xfe\x01\n" +
 	"\aMessage\x12)\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x15.headgate.llm.v1.RoleR\x04role\x12+\n" +
-	"\x05parts\x18\x02 \x03(\v2\x15.headgate.llm.v1.PartR\x05parts\"y\n" +
+	"\x05parts\x18\x02 \x03(\v2\x15.headgate.llm.v1.PartR\x05parts\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12H\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2(.headgate.llm.v1.Message.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9b\x05\n" +
 	"\x04Part\x12/\n" +
 	"\x04text\x18\x01 \x01(\v2\x19.headgate.llm.v1.TextPartH\x00R\x04text\x128\n" +
-	"\arefusal\x18\x02 \x01(\v2\x1c.headgate.llm.v1.RefusalPartH\x00R\arefusalB\x06\n" +
-	"\x04kind\"\x1e\n" +
+	"\arefusal\x18\x02 \x01(\v2\x1c.headgate.llm.v1.RefusalPartH\x00R\arefusal\x12>\n" +
+	"\treasoning\x18\x03 \x01(\v2\x1e.headgate.llm.v1.ReasoningPartH\x00R\treasoning\x12<\n" +
+	"\ttool_call\x18\x04 \x01(\v2\x1d.headgate.llm.v1.ToolCallPartH\x00R\btoolCall\x12U\n" +
+	"\x12tool_call_response\x18\x05 \x01(\v2%.headgate.llm.v1.ToolCallResponsePartH\x00R\x10toolCallResponse\x12/\n" +
+	"\x04blob\x18\x06 \x01(\v2\x19.headgate.llm.v1.BlobPartH\x00R\x04blob\x12/\n" +
+	"\x04file\x18\a \x01(\v2\x19.headgate.llm.v1.FilePartH\x00R\x04file\x12,\n" +
+	"\x03uri\x18\b \x01(\v2\x18.headgate.llm.v1.UriPartH\x00R\x03uri\x125\n" +
+	"\x06native\x18\t \x01(\v2\x1b.headgate.llm.v1.NativePartH\x00R\x06native\x12E\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2%.headgate.llm.v1.Part.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
+	"\x04kind\"W\n" +
 	"\bTextPart\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"!\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x127\n" +
+	"\tcitations\x18\x02 \x03(\v2\x19.headgate.llm.v1.CitationR\tcitations\"\xd5\x02\n" +
+	"\bCitation\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x1d\n" +
+	"\n" +
+	"cited_text\x18\x04 \x01(\tR\tcitedText\x12$\n" +
+	"\vstart_index\x18\x05 \x01(\x03H\x00R\n" +
+	"startIndex\x88\x01\x01\x12 \n" +
+	"\tend_index\x18\x06 \x01(\x03H\x01R\bendIndex\x88\x01\x01\x12I\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2).headgate.llm.v1.Citation.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
+	"\f_start_indexB\f\n" +
+	"\n" +
+	"_end_index\"!\n" +
 	"\vRefusalPart\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text*_\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"]\n" +
+	"\rReasoningPart\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\tR\tsignature\x12\x1a\n" +
+	"\bredacted\x18\x03 \x01(\tR\bredacted\"m\n" +
+	"\fToolCallPart\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\targuments\x18\x03 \x01(\tR\targuments\x12\x1b\n" +
+	"\tfree_form\x18\x04 \x01(\bR\bfreeForm\"n\n" +
+	"\x14ToolCallResponsePart\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12+\n" +
+	"\x05parts\x18\x02 \x03(\v2\x15.headgate.llm.v1.PartR\x05parts\x12\x19\n" +
+	"\bis_error\x18\x03 \x01(\bR\aisError\"\x8e\x01\n" +
+	"\bBlobPart\x125\n" +
+	"\bmodality\x18\x01 \x01(\x0e2\x19.headgate.llm.v1.ModalityR\bmodality\x12\x1b\n" +
+	"\tmime_type\x18\x02 \x01(\tR\bmimeType\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x1a\n" +
+	"\bfilename\x18\x04 \x01(\tR\bfilename\"m\n" +
+	"\bFilePart\x125\n" +
+	"\bmodality\x18\x01 \x01(\x0e2\x19.headgate.llm.v1.ModalityR\bmodality\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
+	"\bfilename\x18\x03 \x01(\tR\bfilename\"o\n" +
+	"\aUriPart\x125\n" +
+	"\bmodality\x18\x01 \x01(\x0e2\x19.headgate.llm.v1.ModalityR\bmodality\x12\x1b\n" +
+	"\tmime_type\x18\x02 \x01(\tR\bmimeType\x12\x10\n" +
+	"\x03uri\x18\x03 \x01(\tR\x03uri\"4\n" +
+	"\n" +
+	"NativePart\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json*_\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_SYSTEM\x10\x01\x12\r\n" +
 	"\tROLE_USER\x10\x02\x12\x12\n" +
 	"\x0eROLE_ASSISTANT\x10\x03\x12\r\n" +
-	"\tROLE_TOOL\x10\x04B4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
+	"\tROLE_TOOL\x10\x04*w\n" +
+	"\bModality\x12\x18\n" +
+	"\x14MODALITY_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eMODALITY_IMAGE\x10\x01\x12\x12\n" +
+	"\x0eMODALITY_AUDIO\x10\x02\x12\x12\n" +
+	"\x0eMODALITY_VIDEO\x10\x03\x12\x15\n" +
+	"\x11MODALITY_DOCUMENT\x10\x04B4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
 
 var (
 	file_headgate_llm_v1_message_proto_rawDescOnce sync.Once
@@ -354,25 +1205,52 @@ func file_headgate_llm_v1_message_proto_rawDescGZIP() []byte {
 	return file_headgate_llm_v1_message_proto_rawDescData
 }
 
-var file_headgate_llm_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_headgate_llm_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_headgate_llm_v1_message_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_headgate_llm_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_headgate_llm_v1_message_proto_goTypes = []any{
-	(Role)(0),           // 0: headgate.llm.v1.Role
-	(*Message)(nil),     // 1: headgate.llm.v1.Message
-	(*Part)(nil),        // 2: headgate.llm.v1.Part
-	(*TextPart)(nil),    // 3: headgate.llm.v1.TextPart
-	(*RefusalPart)(nil), // 4: headgate.llm.v1.RefusalPart
+	(Role)(0),                    // 0: headgate.llm.v1.Role
+	(Modality)(0),                // 1: headgate.llm.v1.Modality
+	(*Message)(nil),              // 2: headgate.llm.v1.Message
+	(*Part)(nil),                 // 3: headgate.llm.v1.Part
+	(*TextPart)(nil),             // 4: headgate.llm.v1.TextPart
+	(*Citation)(nil),             // 5: headgate.llm.v1.Citation
+	(*RefusalPart)(nil),          // 6: headgate.llm.v1.RefusalPart
+	(*ReasoningPart)(nil),        // 7: headgate.llm.v1.ReasoningPart
+	(*ToolCallPart)(nil),         // 8: headgate.llm.v1.ToolCallPart
+	(*ToolCallResponsePart)(nil), // 9: headgate.llm.v1.ToolCallResponsePart
+	(*BlobPart)(nil),             // 10: headgate.llm.v1.BlobPart
+	(*FilePart)(nil),             // 11: headgate.llm.v1.FilePart
+	(*UriPart)(nil),              // 12: headgate.llm.v1.UriPart
+	(*NativePart)(nil),           // 13: headgate.llm.v1.NativePart
+	nil,                          // 14: headgate.llm.v1.Message.ExtensionsEntry
+	nil,                          // 15: headgate.llm.v1.Part.ExtensionsEntry
+	nil,                          // 16: headgate.llm.v1.Citation.ExtensionsEntry
 }
 var file_headgate_llm_v1_message_proto_depIdxs = []int32{
-	0, // 0: headgate.llm.v1.Message.role:type_name -> headgate.llm.v1.Role
-	2, // 1: headgate.llm.v1.Message.parts:type_name -> headgate.llm.v1.Part
-	3, // 2: headgate.llm.v1.Part.text:type_name -> headgate.llm.v1.TextPart
-	4, // 3: headgate.llm.v1.Part.refusal:type_name -> headgate.llm.v1.RefusalPart
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: headgate.llm.v1.Message.role:type_name -> headgate.llm.v1.Role
+	3,  // 1: headgate.llm.v1.Message.parts:type_name -> headgate.llm.v1.Part
+	14, // 2: headgate.llm.v1.Message.extensions:type_name -> headgate.llm.v1.Message.ExtensionsEntry
+	4,  // 3: headgate.llm.v1.Part.text:type_name -> headgate.llm.v1.TextPart
+	6,  // 4: headgate.llm.v1.Part.refusal:type_name -> headgate.llm.v1.RefusalPart
+	7,  // 5: headgate.llm.v1.Part.reasoning:type_name -> headgate.llm.v1.ReasoningPart
+	8,  // 6: headgate.llm.v1.Part.tool_call:type_name -> headgate.llm.v1.ToolCallPart
+	9,  // 7: headgate.llm.v1.Part.tool_call_response:type_name -> headgate.llm.v1.ToolCallResponsePart
+	10, // 8: headgate.llm.v1.Part.blob:type_name -> headgate.llm.v1.BlobPart
+	11, // 9: headgate.llm.v1.Part.file:type_name -> headgate.llm.v1.FilePart
+	12, // 10: headgate.llm.v1.Part.uri:type_name -> headgate.llm.v1.UriPart
+	13, // 11: headgate.llm.v1.Part.native:type_name -> headgate.llm.v1.NativePart
+	15, // 12: headgate.llm.v1.Part.extensions:type_name -> headgate.llm.v1.Part.ExtensionsEntry
+	5,  // 13: headgate.llm.v1.TextPart.citations:type_name -> headgate.llm.v1.Citation
+	16, // 14: headgate.llm.v1.Citation.extensions:type_name -> headgate.llm.v1.Citation.ExtensionsEntry
+	3,  // 15: headgate.llm.v1.ToolCallResponsePart.parts:type_name -> headgate.llm.v1.Part
+	1,  // 16: headgate.llm.v1.BlobPart.modality:type_name -> headgate.llm.v1.Modality
+	1,  // 17: headgate.llm.v1.FilePart.modality:type_name -> headgate.llm.v1.Modality
+	1,  // 18: headgate.llm.v1.UriPart.modality:type_name -> headgate.llm.v1.Modality
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_headgate_llm_v1_message_proto_init() }
@@ -383,14 +1261,22 @@ func file_headgate_llm_v1_message_proto_init() {
 	file_headgate_llm_v1_message_proto_msgTypes[1].OneofWrappers = []any{
 		(*Part_Text)(nil),
 		(*Part_Refusal)(nil),
+		(*Part_Reasoning)(nil),
+		(*Part_ToolCall)(nil),
+		(*Part_ToolCallResponse)(nil),
+		(*Part_Blob)(nil),
+		(*Part_File)(nil),
+		(*Part_Uri)(nil),
+		(*Part_Native)(nil),
 	}
+	file_headgate_llm_v1_message_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_llm_v1_message_proto_rawDesc), len(file_headgate_llm_v1_message_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   4,
+			NumEnums:      2,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,8 +21,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Sampling is how the model picks its words. What is unset is left to the provider. A provider that lacks a parameter
-// gets an InvalidArgument that names it, rather than silence.
+// Sampling is how the model picks its words. What is unset is left to the provider. A parameter that a provider lacks is
+// refused by name, or left out with a warning where that is harmless (docs/translation.md says which).
 type Sampling struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Most tokens the model may produce, reasoning included; at least 1. Anthropic requires a bound: where it is unset,
@@ -32,18 +32,30 @@ type Sampling struct {
 	Temperature *float64 `protobuf:"fixed64,2,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Nucleus sampling, above 0 and at most 1.
 	TopP *float64 `protobuf:"fixed64,3,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
-	// Sample from the k likeliest tokens, at least 1. Anthropic only.
+	// Sample from the k likeliest tokens, at least 1. Not OpenAI.
 	TopK *int64 `protobuf:"varint,4,opt,name=top_k,json=topK,proto3,oneof" json:"top_k,omitempty"`
 	// Texts that end the answer; at most 4 for OpenAI.
 	StopSequences []string `protobuf:"bytes,5,rep,name=stop_sequences,json=stopSequences,proto3" json:"stop_sequences,omitempty"`
-	// Wish for repeatable sampling. OpenAI only.
+	// Wish for repeatable sampling. Not Anthropic.
 	Seed *int64 `protobuf:"varint,6,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// -2 to 2: positive values discourage tokens by how often they appeared. OpenAI only.
+	// -2 to 2: positive values discourage tokens by how often they appeared. Not Anthropic.
 	FrequencyPenalty *float64 `protobuf:"fixed64,7,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
-	// -2 to 2: positive values discourage tokens that appeared at all. OpenAI only.
+	// -2 to 2: positive values discourage tokens that appeared at all. Not Anthropic.
 	PresencePenalty *float64 `protobuf:"fixed64,8,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How many answers to give, 1 to 128. Not Anthropic, not TGI.
+	Choices *int32 `protobuf:"varint,9,opt,name=choices,proto3,oneof" json:"choices,omitempty"`
+	// Whether to tell how likely the tokens were. Not Anthropic.
+	LogProbs *bool `protobuf:"varint,10,opt,name=log_probs,json=logProbs,proto3,oneof" json:"log_probs,omitempty"`
+	// How many of the likeliest tokens to tell at each place, 0 to 20; needs log_probs.
+	TopLogProbs *int32 `protobuf:"varint,11,opt,name=top_log_probs,json=topLogProbs,proto3,oneof" json:"top_log_probs,omitempty"`
+	// Added to the logits of tokens, by the token's number: -100 to 100. Not Anthropic, not TGI.
+	LogitBias map[string]float64 `protobuf:"bytes,12,rep,name=logit_bias,json=logitBias,proto3" json:"logit_bias,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// Above 1 discourages tokens that appeared, 1 does nothing. vLLM and TGI.
+	RepetitionPenalty *float64 `protobuf:"fixed64,13,opt,name=repetition_penalty,json=repetitionPenalty,proto3,oneof" json:"repetition_penalty,omitempty"`
+	// Tokens less likely than this part of the likeliest one aren't considered, 0 to 1. vLLM and llama.cpp.
+	MinP          *float64 `protobuf:"fixed64,14,opt,name=min_p,json=minP,proto3,oneof" json:"min_p,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Sampling) Reset() {
@@ -132,11 +144,53 @@ func (x *Sampling) GetPresencePenalty() float64 {
 	return 0
 }
 
+func (x *Sampling) GetChoices() int32 {
+	if x != nil && x.Choices != nil {
+		return *x.Choices
+	}
+	return 0
+}
+
+func (x *Sampling) GetLogProbs() bool {
+	if x != nil && x.LogProbs != nil {
+		return *x.LogProbs
+	}
+	return false
+}
+
+func (x *Sampling) GetTopLogProbs() int32 {
+	if x != nil && x.TopLogProbs != nil {
+		return *x.TopLogProbs
+	}
+	return 0
+}
+
+func (x *Sampling) GetLogitBias() map[string]float64 {
+	if x != nil {
+		return x.LogitBias
+	}
+	return nil
+}
+
+func (x *Sampling) GetRepetitionPenalty() float64 {
+	if x != nil && x.RepetitionPenalty != nil {
+		return *x.RepetitionPenalty
+	}
+	return 0
+}
+
+func (x *Sampling) GetMinP() float64 {
+	if x != nil && x.MinP != nil {
+		return *x.MinP
+	}
+	return 0
+}
+
 var File_headgate_llm_v1_sampling_proto protoreflect.FileDescriptor
 
 const file_headgate_llm_v1_sampling_proto_rawDesc = "" +
 	"\n" +
-	"\x1eheadgate/llm/v1/sampling.proto\x12\x0fheadgate.llm.v1\"\xa6\x03\n" +
+	"\x1eheadgate/llm/v1/sampling.proto\x12\x0fheadgate.llm.v1\"\xb2\x06\n" +
 	"\bSampling\x12/\n" +
 	"\x11max_output_tokens\x18\x01 \x01(\x03H\x00R\x0fmaxOutputTokens\x88\x01\x01\x12%\n" +
 	"\vtemperature\x18\x02 \x01(\x01H\x01R\vtemperature\x88\x01\x01\x12\x18\n" +
@@ -145,14 +199,33 @@ const file_headgate_llm_v1_sampling_proto_rawDesc = "" +
 	"\x0estop_sequences\x18\x05 \x03(\tR\rstopSequences\x12\x17\n" +
 	"\x04seed\x18\x06 \x01(\x03H\x04R\x04seed\x88\x01\x01\x120\n" +
 	"\x11frequency_penalty\x18\a \x01(\x01H\x05R\x10frequencyPenalty\x88\x01\x01\x12.\n" +
-	"\x10presence_penalty\x18\b \x01(\x01H\x06R\x0fpresencePenalty\x88\x01\x01B\x14\n" +
+	"\x10presence_penalty\x18\b \x01(\x01H\x06R\x0fpresencePenalty\x88\x01\x01\x12\x1d\n" +
+	"\achoices\x18\t \x01(\x05H\aR\achoices\x88\x01\x01\x12 \n" +
+	"\tlog_probs\x18\n" +
+	" \x01(\bH\bR\blogProbs\x88\x01\x01\x12'\n" +
+	"\rtop_log_probs\x18\v \x01(\x05H\tR\vtopLogProbs\x88\x01\x01\x12G\n" +
+	"\n" +
+	"logit_bias\x18\f \x03(\v2(.headgate.llm.v1.Sampling.LogitBiasEntryR\tlogitBias\x122\n" +
+	"\x12repetition_penalty\x18\r \x01(\x01H\n" +
+	"R\x11repetitionPenalty\x88\x01\x01\x12\x18\n" +
+	"\x05min_p\x18\x0e \x01(\x01H\vR\x04minP\x88\x01\x01\x1a<\n" +
+	"\x0eLogitBiasEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\x14\n" +
 	"\x12_max_output_tokensB\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_top_pB\b\n" +
 	"\x06_top_kB\a\n" +
 	"\x05_seedB\x14\n" +
 	"\x12_frequency_penaltyB\x13\n" +
-	"\x11_presence_penaltyB4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
+	"\x11_presence_penaltyB\n" +
+	"\n" +
+	"\b_choicesB\f\n" +
+	"\n" +
+	"_log_probsB\x10\n" +
+	"\x0e_top_log_probsB\x15\n" +
+	"\x13_repetition_penaltyB\b\n" +
+	"\x06_min_pB4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
 
 var (
 	file_headgate_llm_v1_sampling_proto_rawDescOnce sync.Once
@@ -166,16 +239,18 @@ func file_headgate_llm_v1_sampling_proto_rawDescGZIP() []byte {
 	return file_headgate_llm_v1_sampling_proto_rawDescData
 }
 
-var file_headgate_llm_v1_sampling_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_headgate_llm_v1_sampling_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_headgate_llm_v1_sampling_proto_goTypes = []any{
 	(*Sampling)(nil), // 0: headgate.llm.v1.Sampling
+	nil,              // 1: headgate.llm.v1.Sampling.LogitBiasEntry
 }
 var file_headgate_llm_v1_sampling_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: headgate.llm.v1.Sampling.logit_bias:type_name -> headgate.llm.v1.Sampling.LogitBiasEntry
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_headgate_llm_v1_sampling_proto_init() }
@@ -190,7 +265,7 @@ func file_headgate_llm_v1_sampling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_llm_v1_sampling_proto_rawDesc), len(file_headgate_llm_v1_sampling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

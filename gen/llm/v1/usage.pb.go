@@ -35,6 +35,8 @@ const (
 	FinishReason_FINISH_REASON_TOOL_CALL FinishReason = 3
 	// The provider's content filter, or the model's refusal, ended it.
 	FinishReason_FINISH_REASON_CONTENT_FILTER FinishReason = 4
+	// The provider paused a long turn of its own tools: send the answer back to go on (Anthropic's pause_turn).
+	FinishReason_FINISH_REASON_PAUSE FinishReason = 5
 )
 
 // Enum value maps for FinishReason.
@@ -45,6 +47,7 @@ var (
 		2: "FINISH_REASON_LENGTH",
 		3: "FINISH_REASON_TOOL_CALL",
 		4: "FINISH_REASON_CONTENT_FILTER",
+		5: "FINISH_REASON_PAUSE",
 	}
 	FinishReason_value = map[string]int32{
 		"FINISH_REASON_UNSPECIFIED":    0,
@@ -52,6 +55,7 @@ var (
 		"FINISH_REASON_LENGTH":         2,
 		"FINISH_REASON_TOOL_CALL":      3,
 		"FINISH_REASON_CONTENT_FILTER": 4,
+		"FINISH_REASON_PAUSE":          5,
 	}
 )
 
@@ -96,8 +100,11 @@ type TokenUsage struct {
 	OutputTokens int64 `protobuf:"varint,4,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
 	// The part of output_tokens that was spent on reasoning.
 	ReasoningTokens int64 `protobuf:"varint,5,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Fields of the provider's object that have no place above: path to JSON text; the empty text says that a field usual
+	// there is absent.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TokenUsage) Reset() {
@@ -165,24 +172,38 @@ func (x *TokenUsage) GetReasoningTokens() int64 {
 	return 0
 }
 
+func (x *TokenUsage) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
 var File_headgate_llm_v1_usage_proto protoreflect.FileDescriptor
 
 const file_headgate_llm_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x1bheadgate/llm/v1/usage.proto\x12\x0fheadgate.llm.v1\"\xdd\x01\n" +
+	"\x1bheadgate/llm/v1/usage.proto\x12\x0fheadgate.llm.v1\"\xe9\x02\n" +
 	"\n" +
 	"TokenUsage\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12.\n" +
 	"\x13cached_input_tokens\x18\x02 \x01(\x03R\x11cachedInputTokens\x12,\n" +
 	"\x12cache_write_tokens\x18\x03 \x01(\x03R\x10cacheWriteTokens\x12#\n" +
 	"\routput_tokens\x18\x04 \x01(\x03R\foutputTokens\x12)\n" +
-	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens*\x9e\x01\n" +
+	"\x10reasoning_tokens\x18\x05 \x01(\x03R\x0freasoningTokens\x12K\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v2+.headgate.llm.v1.TokenUsage.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*\xb7\x01\n" +
 	"\fFinishReason\x12\x1d\n" +
 	"\x19FINISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12FINISH_REASON_STOP\x10\x01\x12\x18\n" +
 	"\x14FINISH_REASON_LENGTH\x10\x02\x12\x1b\n" +
 	"\x17FINISH_REASON_TOOL_CALL\x10\x03\x12 \n" +
-	"\x1cFINISH_REASON_CONTENT_FILTER\x10\x04B4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
+	"\x1cFINISH_REASON_CONTENT_FILTER\x10\x04\x12\x17\n" +
+	"\x13FINISH_REASON_PAUSE\x10\x05B4Z2github.com/headgate-mesh/headgate/gen/llm/v1;llmv1b\x06proto3"
 
 var (
 	file_headgate_llm_v1_usage_proto_rawDescOnce sync.Once
@@ -197,17 +218,19 @@ func file_headgate_llm_v1_usage_proto_rawDescGZIP() []byte {
 }
 
 var file_headgate_llm_v1_usage_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_headgate_llm_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_headgate_llm_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_headgate_llm_v1_usage_proto_goTypes = []any{
 	(FinishReason)(0),  // 0: headgate.llm.v1.FinishReason
 	(*TokenUsage)(nil), // 1: headgate.llm.v1.TokenUsage
+	nil,                // 2: headgate.llm.v1.TokenUsage.ExtensionsEntry
 }
 var file_headgate_llm_v1_usage_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	2, // 0: headgate.llm.v1.TokenUsage.extensions:type_name -> headgate.llm.v1.TokenUsage.ExtensionsEntry
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_headgate_llm_v1_usage_proto_init() }
@@ -221,7 +244,7 @@ func file_headgate_llm_v1_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_llm_v1_usage_proto_rawDesc), len(file_headgate_llm_v1_usage_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -87,8 +87,10 @@ type ChatResponse struct {
 	Completion *v1.Completion `protobuf:"bytes,1,opt,name=completion,proto3" json:"completion,omitempty"`
 	// The provider's own id of the exchange; empty where it gives none.
 	UpstreamRequestId string `protobuf:"bytes,2,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What of the prompt the provider can't express and was left out, one sentence each: `dropped seed`.
+	Warnings      []string `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ChatResponse) Reset() {
@@ -135,15 +137,24 @@ func (x *ChatResponse) GetUpstreamRequestId() string {
 	return ""
 }
 
+func (x *ChatResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 // StreamChatRequest is one question to one model of the provider, to be answered as a stream.
 type StreamChatRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The model, in the provider's words.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What is asked.
-	Prompt        *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Prompt *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// Whether events also carry what the vocabulary has no words for, in extensions.
+	IncludeExtensions bool `protobuf:"varint,3,opt,name=include_extensions,json=includeExtensions,proto3" json:"include_extensions,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamChatRequest) Reset() {
@@ -190,6 +201,13 @@ func (x *StreamChatRequest) GetPrompt() *v1.Prompt {
 	return nil
 }
 
+func (x *StreamChatRequest) GetIncludeExtensions() bool {
+	if x != nil {
+		return x.IncludeExtensions
+	}
+	return false
+}
+
 // StreamChatResponse is one step of the answer.
 type StreamChatResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -197,8 +215,10 @@ type StreamChatResponse struct {
 	Event *v1.StreamEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	// The provider's own id of the exchange, on the first message; empty where it gives none.
 	UpstreamRequestId string `protobuf:"bytes,2,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What of the prompt the provider can't express and was left out, on the first message.
+	Warnings      []string `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamChatResponse) Reset() {
@@ -243,6 +263,13 @@ func (x *StreamChatResponse) GetUpstreamRequestId() string {
 		return x.UpstreamRequestId
 	}
 	return ""
+}
+
+func (x *StreamChatResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // ListModelsRequest asks for all models of the provider.
@@ -328,34 +355,318 @@ func (x *ListModelsResponse) GetModels() []*v1.Model {
 	return nil
 }
 
+// EmbedRequest is texts for one embedding model of the provider.
+type EmbedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model, in the provider's words.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// What is to be embedded.
+	Input         *v1.EmbeddingInput `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmbedRequest) Reset() {
+	*x = EmbedRequest{}
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmbedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmbedRequest) ProtoMessage() {}
+
+func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmbedRequest.ProtoReflect.Descriptor instead.
+func (*EmbedRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_provider_v1_provider_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *EmbedRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EmbedRequest) GetInput() *v1.EmbeddingInput {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+// EmbedResponse holds a vector for every input.
+type EmbedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The vectors, in the order of the inputs.
+	Embeddings []*v1.Embedding `protobuf:"bytes,1,rep,name=embeddings,proto3" json:"embeddings,omitempty"`
+	// The model that answered, in the provider's words.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// What was consumed; unset where the provider reports nothing.
+	Usage *v1.TokenUsage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
+	// The provider's own id of the exchange; empty where it gives none.
+	UpstreamRequestId string `protobuf:"bytes,4,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
+	// What of the request the provider can't express and was left out.
+	Warnings []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Fields of the provider's answer that have no place above: name to JSON text.
+	Extensions    map[string]string `protobuf:"bytes,15,rep,name=extensions,proto3" json:"extensions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmbedResponse) Reset() {
+	*x = EmbedResponse{}
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmbedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmbedResponse) ProtoMessage() {}
+
+func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmbedResponse.ProtoReflect.Descriptor instead.
+func (*EmbedResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_provider_v1_provider_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *EmbedResponse) GetEmbeddings() []*v1.Embedding {
+	if x != nil {
+		return x.Embeddings
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EmbedResponse) GetUsage() *v1.TokenUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetUpstreamRequestId() string {
+	if x != nil {
+		return x.UpstreamRequestId
+	}
+	return ""
+}
+
+func (x *EmbedResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetExtensions() map[string]string {
+	if x != nil {
+		return x.Extensions
+	}
+	return nil
+}
+
+// CountTokensRequest is a prompt to be counted.
+type CountTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model, in the provider's words.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The prompt, as it would be asked.
+	Prompt        *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountTokensRequest) Reset() {
+	*x = CountTokensRequest{}
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountTokensRequest) ProtoMessage() {}
+
+func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountTokensRequest.ProtoReflect.Descriptor instead.
+func (*CountTokensRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_provider_v1_provider_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CountTokensRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *CountTokensRequest) GetPrompt() *v1.Prompt {
+	if x != nil {
+		return x.Prompt
+	}
+	return nil
+}
+
+// CountTokensResponse is the count.
+type CountTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The prompt's tokens, tools and instructions included.
+	InputTokens int64 `protobuf:"varint,1,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
+	// The provider's own id of the exchange; empty where it gives none.
+	UpstreamRequestId string `protobuf:"bytes,2,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *CountTokensResponse) Reset() {
+	*x = CountTokensResponse{}
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountTokensResponse) ProtoMessage() {}
+
+func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_provider_v1_provider_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountTokensResponse.ProtoReflect.Descriptor instead.
+func (*CountTokensResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_provider_v1_provider_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CountTokensResponse) GetInputTokens() int64 {
+	if x != nil {
+		return x.InputTokens
+	}
+	return 0
+}
+
+func (x *CountTokensResponse) GetUpstreamRequestId() string {
+	if x != nil {
+		return x.UpstreamRequestId
+	}
+	return ""
+}
+
 var File_headgate_provider_v1_provider_proto protoreflect.FileDescriptor
 
 const file_headgate_provider_v1_provider_proto_rawDesc = "" +
 	"\n" +
-	"#headgate/provider/v1/provider.proto\x12\x14headgate.provider.v1\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1bheadgate/llm/v1/model.proto\"T\n" +
+	"#headgate/provider/v1/provider.proto\x12\x14headgate.provider.v1\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"T\n" +
 	"\vChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
-	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"{\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"\x97\x01\n" +
 	"\fChatResponse\x12;\n" +
 	"\n" +
 	"completion\x18\x01 \x01(\v2\x1b.headgate.llm.v1.CompletionR\n" +
 	"completion\x12.\n" +
-	"\x13upstream_request_id\x18\x02 \x01(\tR\x11upstreamRequestId\"Z\n" +
+	"\x13upstream_request_id\x18\x02 \x01(\tR\x11upstreamRequestId\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\x89\x01\n" +
 	"\x11StreamChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
-	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"x\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\x12-\n" +
+	"\x12include_extensions\x18\x03 \x01(\bR\x11includeExtensions\"\x94\x01\n" +
 	"\x12StreamChatResponse\x122\n" +
 	"\x05event\x18\x01 \x01(\v2\x1c.headgate.llm.v1.StreamEventR\x05event\x12.\n" +
-	"\x13upstream_request_id\x18\x02 \x01(\tR\x11upstreamRequestId\"\x13\n" +
+	"\x13upstream_request_id\x18\x02 \x01(\tR\x11upstreamRequestId\x12\x1a\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\x13\n" +
 	"\x11ListModelsRequest\"D\n" +
 	"\x12ListModelsResponse\x12.\n" +
-	"\x06models\x18\x01 \x03(\v2\x16.headgate.llm.v1.ModelR\x06models2\xa4\x02\n" +
+	"\x06models\x18\x01 \x03(\v2\x16.headgate.llm.v1.ModelR\x06models\"[\n" +
+	"\fEmbedRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x125\n" +
+	"\x05input\x18\x02 \x01(\v2\x1f.headgate.llm.v1.EmbeddingInputR\x05input\"\xf4\x02\n" +
+	"\rEmbedResponse\x12:\n" +
+	"\n" +
+	"embeddings\x18\x01 \x03(\v2\x1a.headgate.llm.v1.EmbeddingR\n" +
+	"embeddings\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x121\n" +
+	"\x05usage\x18\x03 \x01(\v2\x1b.headgate.llm.v1.TokenUsageR\x05usage\x12.\n" +
+	"\x13upstream_request_id\x18\x04 \x01(\tR\x11upstreamRequestId\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x12S\n" +
+	"\n" +
+	"extensions\x18\x0f \x03(\v23.headgate.provider.v1.EmbedResponse.ExtensionsEntryR\n" +
+	"extensions\x1a=\n" +
+	"\x0fExtensionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"[\n" +
+	"\x12CountTokensRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"h\n" +
+	"\x13CountTokensResponse\x12!\n" +
+	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12.\n" +
+	"\x13upstream_request_id\x18\x02 \x01(\tR\x11upstreamRequestId2\xda\x03\n" +
 	"\x0fProviderService\x12M\n" +
 	"\x04Chat\x12!.headgate.provider.v1.ChatRequest\x1a\".headgate.provider.v1.ChatResponse\x12a\n" +
 	"\n" +
 	"StreamChat\x12'.headgate.provider.v1.StreamChatRequest\x1a(.headgate.provider.v1.StreamChatResponse0\x01\x12_\n" +
 	"\n" +
-	"ListModels\x12'.headgate.provider.v1.ListModelsRequest\x1a(.headgate.provider.v1.ListModelsResponseB>Z<github.com/headgate-mesh/headgate/gen/provider/v1;providerv1b\x06proto3"
+	"ListModels\x12'.headgate.provider.v1.ListModelsRequest\x1a(.headgate.provider.v1.ListModelsResponse\x12P\n" +
+	"\x05Embed\x12\".headgate.provider.v1.EmbedRequest\x1a#.headgate.provider.v1.EmbedResponse\x12b\n" +
+	"\vCountTokens\x12(.headgate.provider.v1.CountTokensRequest\x1a).headgate.provider.v1.CountTokensResponseB>Z<github.com/headgate-mesh/headgate/gen/provider/v1;providerv1b\x06proto3"
 
 var (
 	file_headgate_provider_v1_provider_proto_rawDescOnce sync.Once
@@ -369,36 +680,53 @@ func file_headgate_provider_v1_provider_proto_rawDescGZIP() []byte {
 	return file_headgate_provider_v1_provider_proto_rawDescData
 }
 
-var file_headgate_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_headgate_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_headgate_provider_v1_provider_proto_goTypes = []any{
-	(*ChatRequest)(nil),        // 0: headgate.provider.v1.ChatRequest
-	(*ChatResponse)(nil),       // 1: headgate.provider.v1.ChatResponse
-	(*StreamChatRequest)(nil),  // 2: headgate.provider.v1.StreamChatRequest
-	(*StreamChatResponse)(nil), // 3: headgate.provider.v1.StreamChatResponse
-	(*ListModelsRequest)(nil),  // 4: headgate.provider.v1.ListModelsRequest
-	(*ListModelsResponse)(nil), // 5: headgate.provider.v1.ListModelsResponse
-	(*v1.Prompt)(nil),          // 6: headgate.llm.v1.Prompt
-	(*v1.Completion)(nil),      // 7: headgate.llm.v1.Completion
-	(*v1.StreamEvent)(nil),     // 8: headgate.llm.v1.StreamEvent
-	(*v1.Model)(nil),           // 9: headgate.llm.v1.Model
+	(*ChatRequest)(nil),         // 0: headgate.provider.v1.ChatRequest
+	(*ChatResponse)(nil),        // 1: headgate.provider.v1.ChatResponse
+	(*StreamChatRequest)(nil),   // 2: headgate.provider.v1.StreamChatRequest
+	(*StreamChatResponse)(nil),  // 3: headgate.provider.v1.StreamChatResponse
+	(*ListModelsRequest)(nil),   // 4: headgate.provider.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),  // 5: headgate.provider.v1.ListModelsResponse
+	(*EmbedRequest)(nil),        // 6: headgate.provider.v1.EmbedRequest
+	(*EmbedResponse)(nil),       // 7: headgate.provider.v1.EmbedResponse
+	(*CountTokensRequest)(nil),  // 8: headgate.provider.v1.CountTokensRequest
+	(*CountTokensResponse)(nil), // 9: headgate.provider.v1.CountTokensResponse
+	nil,                         // 10: headgate.provider.v1.EmbedResponse.ExtensionsEntry
+	(*v1.Prompt)(nil),           // 11: headgate.llm.v1.Prompt
+	(*v1.Completion)(nil),       // 12: headgate.llm.v1.Completion
+	(*v1.StreamEvent)(nil),      // 13: headgate.llm.v1.StreamEvent
+	(*v1.Model)(nil),            // 14: headgate.llm.v1.Model
+	(*v1.EmbeddingInput)(nil),   // 15: headgate.llm.v1.EmbeddingInput
+	(*v1.Embedding)(nil),        // 16: headgate.llm.v1.Embedding
+	(*v1.TokenUsage)(nil),       // 17: headgate.llm.v1.TokenUsage
 }
 var file_headgate_provider_v1_provider_proto_depIdxs = []int32{
-	6, // 0: headgate.provider.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	7, // 1: headgate.provider.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
-	6, // 2: headgate.provider.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	8, // 3: headgate.provider.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
-	9, // 4: headgate.provider.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
-	0, // 5: headgate.provider.v1.ProviderService.Chat:input_type -> headgate.provider.v1.ChatRequest
-	2, // 6: headgate.provider.v1.ProviderService.StreamChat:input_type -> headgate.provider.v1.StreamChatRequest
-	4, // 7: headgate.provider.v1.ProviderService.ListModels:input_type -> headgate.provider.v1.ListModelsRequest
-	1, // 8: headgate.provider.v1.ProviderService.Chat:output_type -> headgate.provider.v1.ChatResponse
-	3, // 9: headgate.provider.v1.ProviderService.StreamChat:output_type -> headgate.provider.v1.StreamChatResponse
-	5, // 10: headgate.provider.v1.ProviderService.ListModels:output_type -> headgate.provider.v1.ListModelsResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	11, // 0: headgate.provider.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	12, // 1: headgate.provider.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
+	11, // 2: headgate.provider.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	13, // 3: headgate.provider.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
+	14, // 4: headgate.provider.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
+	15, // 5: headgate.provider.v1.EmbedRequest.input:type_name -> headgate.llm.v1.EmbeddingInput
+	16, // 6: headgate.provider.v1.EmbedResponse.embeddings:type_name -> headgate.llm.v1.Embedding
+	17, // 7: headgate.provider.v1.EmbedResponse.usage:type_name -> headgate.llm.v1.TokenUsage
+	10, // 8: headgate.provider.v1.EmbedResponse.extensions:type_name -> headgate.provider.v1.EmbedResponse.ExtensionsEntry
+	11, // 9: headgate.provider.v1.CountTokensRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	0,  // 10: headgate.provider.v1.ProviderService.Chat:input_type -> headgate.provider.v1.ChatRequest
+	2,  // 11: headgate.provider.v1.ProviderService.StreamChat:input_type -> headgate.provider.v1.StreamChatRequest
+	4,  // 12: headgate.provider.v1.ProviderService.ListModels:input_type -> headgate.provider.v1.ListModelsRequest
+	6,  // 13: headgate.provider.v1.ProviderService.Embed:input_type -> headgate.provider.v1.EmbedRequest
+	8,  // 14: headgate.provider.v1.ProviderService.CountTokens:input_type -> headgate.provider.v1.CountTokensRequest
+	1,  // 15: headgate.provider.v1.ProviderService.Chat:output_type -> headgate.provider.v1.ChatResponse
+	3,  // 16: headgate.provider.v1.ProviderService.StreamChat:output_type -> headgate.provider.v1.StreamChatResponse
+	5,  // 17: headgate.provider.v1.ProviderService.ListModels:output_type -> headgate.provider.v1.ListModelsResponse
+	7,  // 18: headgate.provider.v1.ProviderService.Embed:output_type -> headgate.provider.v1.EmbedResponse
+	9,  // 19: headgate.provider.v1.ProviderService.CountTokens:output_type -> headgate.provider.v1.CountTokensResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_headgate_provider_v1_provider_proto_init() }
@@ -412,7 +740,7 @@ func file_headgate_provider_v1_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_provider_v1_provider_proto_rawDesc), len(file_headgate_provider_v1_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

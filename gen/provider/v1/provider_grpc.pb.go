@@ -22,9 +22,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProviderService_Chat_FullMethodName       = "/headgate.provider.v1.ProviderService/Chat"
-	ProviderService_StreamChat_FullMethodName = "/headgate.provider.v1.ProviderService/StreamChat"
-	ProviderService_ListModels_FullMethodName = "/headgate.provider.v1.ProviderService/ListModels"
+	ProviderService_Chat_FullMethodName        = "/headgate.provider.v1.ProviderService/Chat"
+	ProviderService_StreamChat_FullMethodName  = "/headgate.provider.v1.ProviderService/StreamChat"
+	ProviderService_ListModels_FullMethodName  = "/headgate.provider.v1.ProviderService/ListModels"
+	ProviderService_Embed_FullMethodName       = "/headgate.provider.v1.ProviderService/Embed"
+	ProviderService_CountTokens_FullMethodName = "/headgate.provider.v1.ProviderService/CountTokens"
 )
 
 // ProviderServiceClient is the client API for ProviderService service.
@@ -37,10 +39,16 @@ const (
 type ProviderServiceClient interface {
 	// Chat asks once and returns the whole answer.
 	Chat(ctx context.Context, in *ChatRequest, opts ...grpc.CallOption) (*ChatResponse, error)
-	// StreamChat asks once and returns the answer as it comes. It ends with a finish event or with an error status.
+	// StreamChat asks once and returns the answer as it comes: a start first, a finish for every choice, and status OK, or
+	// an error status. Status OK without a finish is a cut stream to Headgate.
 	StreamChat(ctx context.Context, in *StreamChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamChatResponse], error)
 	// ListModels returns the models that the provider offers.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
+	// Embed turns texts into vectors. Unimplemented where the provider has no such models.
+	Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error)
+	// CountTokens tells how many tokens a prompt is to a model. Unimplemented where the provider can't tell: Headgate
+	// estimates then.
+	CountTokens(ctx context.Context, in *CountTokensRequest, opts ...grpc.CallOption) (*CountTokensResponse, error)
 }
 
 type providerServiceClient struct {
@@ -90,6 +98,26 @@ func (c *providerServiceClient) ListModels(ctx context.Context, in *ListModelsRe
 	return out, nil
 }
 
+func (c *providerServiceClient) Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmbedResponse)
+	err := c.cc.Invoke(ctx, ProviderService_Embed_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerServiceClient) CountTokens(ctx context.Context, in *CountTokensRequest, opts ...grpc.CallOption) (*CountTokensResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountTokensResponse)
+	err := c.cc.Invoke(ctx, ProviderService_CountTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServiceServer is the server API for ProviderService service.
 // All implementations must embed UnimplementedProviderServiceServer
 // for forward compatibility.
@@ -100,10 +128,16 @@ func (c *providerServiceClient) ListModels(ctx context.Context, in *ListModelsRe
 type ProviderServiceServer interface {
 	// Chat asks once and returns the whole answer.
 	Chat(context.Context, *ChatRequest) (*ChatResponse, error)
-	// StreamChat asks once and returns the answer as it comes. It ends with a finish event or with an error status.
+	// StreamChat asks once and returns the answer as it comes: a start first, a finish for every choice, and status OK, or
+	// an error status. Status OK without a finish is a cut stream to Headgate.
 	StreamChat(*StreamChatRequest, grpc.ServerStreamingServer[StreamChatResponse]) error
 	// ListModels returns the models that the provider offers.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
+	// Embed turns texts into vectors. Unimplemented where the provider has no such models.
+	Embed(context.Context, *EmbedRequest) (*EmbedResponse, error)
+	// CountTokens tells how many tokens a prompt is to a model. Unimplemented where the provider can't tell: Headgate
+	// estimates then.
+	CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error)
 	mustEmbedUnimplementedProviderServiceServer()
 }
 
@@ -122,6 +156,12 @@ func (UnimplementedProviderServiceServer) StreamChat(*StreamChatRequest, grpc.Se
 }
 func (UnimplementedProviderServiceServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListModels not implemented")
+}
+func (UnimplementedProviderServiceServer) Embed(context.Context, *EmbedRequest) (*EmbedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Embed not implemented")
+}
+func (UnimplementedProviderServiceServer) CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountTokens not implemented")
 }
 func (UnimplementedProviderServiceServer) mustEmbedUnimplementedProviderServiceServer() {}
 func (UnimplementedProviderServiceServer) testEmbeddedByValue()                         {}
@@ -191,6 +231,42 @@ func _ProviderService_ListModels_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProviderService_Embed_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EmbedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).Embed(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_Embed_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).Embed(ctx, req.(*EmbedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProviderService_CountTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountTokensRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).CountTokens(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_CountTokens_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).CountTokens(ctx, req.(*CountTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProviderService_ServiceDesc is the grpc.ServiceDesc for ProviderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -205,6 +281,14 @@ var ProviderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListModels",
 			Handler:    _ProviderService_ListModels_Handler,
+		},
+		{
+			MethodName: "Embed",
+			Handler:    _ProviderService_Embed_Handler,
+		},
+		{
+			MethodName: "CountTokens",
+			Handler:    _ProviderService_CountTokens_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -29,7 +29,11 @@ const (
 	// Unset: refused.
 	Operation_OPERATION_UNSPECIFIED Operation = 0
 	// A chat: POST /v1/chat/completions, POST /v1/messages.
-	Operation_OPERATION_CHAT Operation = 1 // Numbers 2 to 9: responses, embeddings, count tokens, files.
+	Operation_OPERATION_CHAT Operation = 1
+	// Embeddings: POST /v1/embeddings.
+	Operation_OPERATION_EMBED Operation = 2
+	// Counting a chat's tokens: POST /v1/messages/count_tokens.
+	Operation_OPERATION_COUNT_TOKENS Operation = 3 // Numbers 4 to 9: responses, files.
 )
 
 // Enum value maps for Operation.
@@ -37,10 +41,14 @@ var (
 	Operation_name = map[int32]string{
 		0: "OPERATION_UNSPECIFIED",
 		1: "OPERATION_CHAT",
+		2: "OPERATION_EMBED",
+		3: "OPERATION_COUNT_TOKENS",
 	}
 	Operation_value = map[string]int32{
-		"OPERATION_UNSPECIFIED": 0,
-		"OPERATION_CHAT":        1,
+		"OPERATION_UNSPECIFIED":  0,
+		"OPERATION_CHAT":         1,
+		"OPERATION_EMBED":        2,
+		"OPERATION_COUNT_TOKENS": 3,
 	}
 )
 
@@ -288,7 +296,9 @@ type RelayHead struct {
 	// The provider's own id of the exchange; empty where it gives none.
 	UpstreamRequestId string `protobuf:"bytes,6,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
 	// Attempts made at providers, this one included.
-	Attempts      int32 `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts int32 `protobuf:"varint,7,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// What of the request the provider can't express and was left out as harmless, one sentence each.
+	Warnings      []string `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +380,13 @@ func (x *RelayHead) GetAttempts() int32 {
 		return x.Attempts
 	}
 	return 0
+}
+
+func (x *RelayHead) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // RelayTrailer is how the answer ended. What was sent before it always ends a stream honestly: with the provider's
@@ -454,7 +471,7 @@ const file_headgate_router_v1_relay_proto_rawDesc = "" +
 	"\rRelayResponse\x121\n" +
 	"\x04head\x18\x01 \x01(\v2\x1d.headgate.router.v1.RelayHeadR\x04head\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12:\n" +
-	"\atrailer\x18\x03 \x01(\v2 .headgate.router.v1.RelayTrailerR\atrailer\"\xef\x01\n" +
+	"\atrailer\x18\x03 \x01(\v2 .headgate.router.v1.RelayTrailerR\atrailer\"\x8b\x02\n" +
 	"\tRelayHead\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x124\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1a.headgate.router.v1.HeaderR\aheaders\x12\x16\n" +
@@ -462,14 +479,17 @@ const file_headgate_router_v1_relay_proto_rawDesc = "" +
 	"\bprovider\x18\x04 \x01(\tR\bprovider\x12\x14\n" +
 	"\x05model\x18\x05 \x01(\tR\x05model\x12.\n" +
 	"\x13upstream_request_id\x18\x06 \x01(\tR\x11upstreamRequestId\x12\x1a\n" +
-	"\battempts\x18\a \x01(\x05R\battempts\"\xa1\x01\n" +
+	"\battempts\x18\a \x01(\x05R\battempts\x12\x1a\n" +
+	"\bwarnings\x18\b \x03(\tR\bwarnings\"\xa1\x01\n" +
 	"\fRelayTrailer\x121\n" +
 	"\x05usage\x18\x01 \x01(\v2\x1b.headgate.llm.v1.TokenUsageR\x05usage\x12B\n" +
 	"\rfinish_reason\x18\x02 \x01(\x0e2\x1d.headgate.llm.v1.FinishReasonR\ffinishReason\x12\x1a\n" +
-	"\bcomplete\x18\x03 \x01(\bR\bcomplete*:\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete*k\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n" +
-	"\x0eOPERATION_CHAT\x10\x012^\n" +
+	"\x0eOPERATION_CHAT\x10\x01\x12\x13\n" +
+	"\x0fOPERATION_EMBED\x10\x02\x12\x1a\n" +
+	"\x16OPERATION_COUNT_TOKENS\x10\x032^\n" +
 	"\fRelayService\x12N\n" +
 	"\x05Relay\x12 .headgate.router.v1.RelayRequest\x1a!.headgate.router.v1.RelayResponse0\x01B:Z8github.com/headgate-mesh/headgate/gen/router/v1;routerv1b\x06proto3"
 

@@ -141,9 +141,11 @@ type StreamChatRequest struct {
 	// The model: a configured name, a provider's own name (claude-*, gpt-*, o*), or `provider/model`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What is asked. Required, with at least one message.
-	Prompt        *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Prompt *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// Whether events also carry what the vocabulary has no words for, in extensions. It costs bytes and time.
+	IncludeExtensions bool `protobuf:"varint,3,opt,name=include_extensions,json=includeExtensions,proto3" json:"include_extensions,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamChatRequest) Reset() {
@@ -188,6 +190,13 @@ func (x *StreamChatRequest) GetPrompt() *v1.Prompt {
 		return x.Prompt
 	}
 	return nil
+}
+
+func (x *StreamChatRequest) GetIncludeExtensions() bool {
+	if x != nil {
+		return x.IncludeExtensions
+	}
+	return false
 }
 
 // StreamChatResponse is one step of the answer.
@@ -255,7 +264,9 @@ type Served struct {
 	// The provider's own id of the exchange; empty where it gives none.
 	UpstreamRequestId string `protobuf:"bytes,3,opt,name=upstream_request_id,json=upstreamRequestId,proto3" json:"upstream_request_id,omitempty"`
 	// Attempts made at providers, the successful one included.
-	Attempts      int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Attempts int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// What of the request this provider can't express and was left out as harmless, one sentence each: `dropped seed`.
+	Warnings      []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +327,13 @@ func (x *Served) GetAttempts() int32 {
 		return x.Attempts
 	}
 	return 0
+}
+
+func (x *Served) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // ListModelsRequest asks for the names a request may use.
@@ -502,11 +520,11 @@ type Target struct {
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// The configured provider's name.
 	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
-	// The provider's kind: openai, anthropic.
+	// The provider's kind: openai, anthropic, vllm, tgi, openai_compatible, grpc.
 	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The model as sent to the provider; empty for a catch-all target.
 	UpstreamModel string `protobuf:"bytes,4,opt,name=upstream_model,json=upstreamModel,proto3" json:"upstream_model,omitempty"`
-	// The dialect the provider speaks.
+	// The dialect the provider speaks; unset where it speaks none of the HTTP edges' own (tgi, grpc).
 	Dialect v1.Dialect `protobuf:"varint,5,opt,name=dialect,proto3,enum=headgate.llm.v1.Dialect" json:"dialect,omitempty"`
 	// The highest sensitivity the provider may see.
 	Trust v1.Sensitivity `protobuf:"varint,6,opt,name=trust,proto3,enum=headgate.llm.v1.Sensitivity" json:"trust,omitempty"`
@@ -515,7 +533,9 @@ type Target struct {
 	// Attempts at the provider since the start of the process.
 	Attempts int64 `protobuf:"varint,8,opt,name=attempts,proto3" json:"attempts,omitempty"`
 	// Those of them that failed by the provider's fault (its 5xx, a broken connection, a timer).
-	Failures      int64 `protobuf:"varint,9,opt,name=failures,proto3" json:"failures,omitempty"` // Fields 10 to 14: breaker state, cooling, latency.
+	Failures int64 `protobuf:"varint,9,opt,name=failures,proto3" json:"failures,omitempty"`
+	// What a self-hosted server says of how busy it is; unset where that isn't known.
+	Load          *Load `protobuf:"bytes,10,opt,name=load,proto3" json:"load,omitempty"` // Fields 11 to 14: breaker state, cooling, latency.
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -613,11 +633,329 @@ func (x *Target) GetFailures() int64 {
 	return 0
 }
 
+func (x *Target) GetLoad() *Load {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+// Load is what a self-hosted server says of how busy it is, over all of its replicas.
+type Load struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Requests that it answers now.
+	Running int64 `protobuf:"varint,1,opt,name=running,proto3" json:"running,omitempty"`
+	// Requests that wait in its queue.
+	Waiting int64 `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The filled part of its KV cache, 0 to 1, of the fullest replica.
+	CacheUsage    float64 `protobuf:"fixed64,3,opt,name=cache_usage,json=cacheUsage,proto3" json:"cache_usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load) Reset() {
+	*x = Load{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load) ProtoMessage() {}
+
+func (x *Load) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load.ProtoReflect.Descriptor instead.
+func (*Load) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Load) GetRunning() int64 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *Load) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *Load) GetCacheUsage() float64 {
+	if x != nil {
+		return x.CacheUsage
+	}
+	return 0
+}
+
+// EmbedRequest is texts for an embedding model.
+type EmbedRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model: a configured name, a provider's own name (text-embedding-*), or `provider/model`. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// What is to be embedded. Required, with at least one text.
+	Input         *v1.EmbeddingInput `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmbedRequest) Reset() {
+	*x = EmbedRequest{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmbedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmbedRequest) ProtoMessage() {}
+
+func (x *EmbedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmbedRequest.ProtoReflect.Descriptor instead.
+func (*EmbedRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *EmbedRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EmbedRequest) GetInput() *v1.EmbeddingInput {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+// EmbedResponse holds a vector for every input.
+type EmbedResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The vectors, in the order of the inputs.
+	Embeddings []*v1.Embedding `protobuf:"bytes,1,rep,name=embeddings,proto3" json:"embeddings,omitempty"`
+	// The model that answered, in the provider's words.
+	Model string `protobuf:"bytes,2,opt,name=model,proto3" json:"model,omitempty"`
+	// What was consumed; unset where the provider reports nothing.
+	Usage *v1.TokenUsage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
+	// Who answered.
+	Served        *Served `protobuf:"bytes,4,opt,name=served,proto3" json:"served,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmbedResponse) Reset() {
+	*x = EmbedResponse{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmbedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmbedResponse) ProtoMessage() {}
+
+func (x *EmbedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmbedResponse.ProtoReflect.Descriptor instead.
+func (*EmbedResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *EmbedResponse) GetEmbeddings() []*v1.Embedding {
+	if x != nil {
+		return x.Embeddings
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EmbedResponse) GetUsage() *v1.TokenUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *EmbedResponse) GetServed() *Served {
+	if x != nil {
+		return x.Served
+	}
+	return nil
+}
+
+// CountTokensRequest is a prompt to be counted.
+type CountTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model, as in ChatRequest. Required.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The prompt, as it would be asked. Required, with at least one message.
+	Prompt        *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountTokensRequest) Reset() {
+	*x = CountTokensRequest{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountTokensRequest) ProtoMessage() {}
+
+func (x *CountTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountTokensRequest.ProtoReflect.Descriptor instead.
+func (*CountTokensRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CountTokensRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *CountTokensRequest) GetPrompt() *v1.Prompt {
+	if x != nil {
+		return x.Prompt
+	}
+	return nil
+}
+
+// CountTokensResponse is the count.
+type CountTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The prompt's tokens, tools and instructions included.
+	InputTokens int64 `protobuf:"varint,1,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
+	// Whether the number is Headgate's estimate, since the provider can't tell.
+	Estimated bool `protobuf:"varint,2,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	// Who counted.
+	Served        *Served `protobuf:"bytes,3,opt,name=served,proto3" json:"served,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountTokensResponse) Reset() {
+	*x = CountTokensResponse{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountTokensResponse) ProtoMessage() {}
+
+func (x *CountTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountTokensResponse.ProtoReflect.Descriptor instead.
+func (*CountTokensResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CountTokensResponse) GetInputTokens() int64 {
+	if x != nil {
+		return x.InputTokens
+	}
+	return 0
+}
+
+func (x *CountTokensResponse) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
+func (x *CountTokensResponse) GetServed() *Served {
+	if x != nil {
+		return x.Served
+	}
+	return nil
+}
+
 var File_headgate_router_v1_router_proto protoreflect.FileDescriptor
 
 const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1bheadgate/llm/v1/model.proto\"T\n" +
+	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"T\n" +
 	"\vChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
 	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"\x7f\n" +
@@ -625,25 +963,27 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\n" +
 	"completion\x18\x01 \x01(\v2\x1b.headgate.llm.v1.CompletionR\n" +
 	"completion\x122\n" +
-	"\x06served\x18\x02 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"Z\n" +
+	"\x06served\x18\x02 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"\x89\x01\n" +
 	"\x11StreamChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
-	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"|\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\x12-\n" +
+	"\x12include_extensions\x18\x03 \x01(\bR\x11includeExtensions\"|\n" +
 	"\x12StreamChatResponse\x122\n" +
 	"\x05event\x18\x01 \x01(\v2\x1c.headgate.llm.v1.StreamEventR\x05event\x122\n" +
-	"\x06served\x18\x02 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"\x86\x01\n" +
+	"\x06served\x18\x02 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"\xa2\x01\n" +
 	"\x06Served\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12.\n" +
 	"\x13upstream_request_id\x18\x03 \x01(\tR\x11upstreamRequestId\x12\x1a\n" +
-	"\battempts\x18\x04 \x01(\x05R\battempts\"G\n" +
+	"\battempts\x18\x04 \x01(\x05R\battempts\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\"G\n" +
 	"\x11ListModelsRequest\x122\n" +
 	"\adialect\x18\x01 \x01(\x0e2\x18.headgate.llm.v1.DialectR\adialect\"D\n" +
 	"\x12ListModelsResponse\x12.\n" +
 	"\x06models\x18\x01 \x03(\v2\x16.headgate.llm.v1.ModelR\x06models\"\x14\n" +
 	"\x12ListTargetsRequest\"K\n" +
 	"\x13ListTargetsResponse\x124\n" +
-	"\atargets\x18\x01 \x03(\v2\x1a.headgate.router.v1.TargetR\atargets\"\xb2\x02\n" +
+	"\atargets\x18\x01 \x03(\v2\x1a.headgate.router.v1.TargetR\atargets\"\xe0\x02\n" +
 	"\x06Target\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x12\n" +
@@ -653,7 +993,31 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\x05trust\x18\x06 \x01(\x0e2\x1c.headgate.llm.v1.SensitivityR\x05trust\x12\x1b\n" +
 	"\tin_flight\x18\a \x01(\x03R\binFlight\x12\x1a\n" +
 	"\battempts\x18\b \x01(\x03R\battempts\x12\x1a\n" +
-	"\bfailures\x18\t \x01(\x03R\bfailures2\x9b\x03\n" +
+	"\bfailures\x18\t \x01(\x03R\bfailures\x12,\n" +
+	"\x04load\x18\n" +
+	" \x01(\v2\x18.headgate.router.v1.LoadR\x04load\"[\n" +
+	"\x04Load\x12\x18\n" +
+	"\arunning\x18\x01 \x01(\x03R\arunning\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\x03R\awaiting\x12\x1f\n" +
+	"\vcache_usage\x18\x03 \x01(\x01R\n" +
+	"cacheUsage\"[\n" +
+	"\fEmbedRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x125\n" +
+	"\x05input\x18\x02 \x01(\v2\x1f.headgate.llm.v1.EmbeddingInputR\x05input\"\xc8\x01\n" +
+	"\rEmbedResponse\x12:\n" +
+	"\n" +
+	"embeddings\x18\x01 \x03(\v2\x1a.headgate.llm.v1.EmbeddingR\n" +
+	"embeddings\x12\x14\n" +
+	"\x05model\x18\x02 \x01(\tR\x05model\x121\n" +
+	"\x05usage\x18\x03 \x01(\v2\x1b.headgate.llm.v1.TokenUsageR\x05usage\x122\n" +
+	"\x06served\x18\x04 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"[\n" +
+	"\x12CountTokensRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"\x8a\x01\n" +
+	"\x13CountTokensResponse\x12!\n" +
+	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12\x1c\n" +
+	"\testimated\x18\x02 \x01(\bR\testimated\x122\n" +
+	"\x06served\x18\x03 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served2\xdb\x04\n" +
 	"\rRouterService\x12R\n" +
 	"\x04Chat\x12\x1f.headgate.router.v1.ChatRequest\x1a .headgate.router.v1.ChatResponse\"\a\xea\xff\x1b\x03\n" +
 	"\x01\x01\x12f\n" +
@@ -664,7 +1028,11 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"ListModels\x12%.headgate.router.v1.ListModelsRequest\x1a&.headgate.router.v1.ListModelsResponse\"\b\xea\xff\x1b\x04\n" +
 	"\x02\x01\x03\x12g\n" +
 	"\vListTargets\x12&.headgate.router.v1.ListTargetsRequest\x1a'.headgate.router.v1.ListTargetsResponse\"\a\xea\xff\x1b\x03\n" +
-	"\x01\x03B:Z8github.com/headgate-mesh/headgate/gen/router/v1;routerv1b\x06proto3"
+	"\x01\x03\x12U\n" +
+	"\x05Embed\x12 .headgate.router.v1.EmbedRequest\x1a!.headgate.router.v1.EmbedResponse\"\a\xea\xff\x1b\x03\n" +
+	"\x01\x01\x12g\n" +
+	"\vCountTokens\x12&.headgate.router.v1.CountTokensRequest\x1a'.headgate.router.v1.CountTokensResponse\"\a\xea\xff\x1b\x03\n" +
+	"\x01\x01B:Z8github.com/headgate-mesh/headgate/gen/router/v1;routerv1b\x06proto3"
 
 var (
 	file_headgate_router_v1_router_proto_rawDescOnce sync.Once
@@ -678,7 +1046,7 @@ func file_headgate_router_v1_router_proto_rawDescGZIP() []byte {
 	return file_headgate_router_v1_router_proto_rawDescData
 }
 
-var file_headgate_router_v1_router_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_headgate_router_v1_router_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_headgate_router_v1_router_proto_goTypes = []any{
 	(*ChatRequest)(nil),         // 0: headgate.router.v1.ChatRequest
 	(*ChatResponse)(nil),        // 1: headgate.router.v1.ChatResponse
@@ -690,38 +1058,57 @@ var file_headgate_router_v1_router_proto_goTypes = []any{
 	(*ListTargetsRequest)(nil),  // 7: headgate.router.v1.ListTargetsRequest
 	(*ListTargetsResponse)(nil), // 8: headgate.router.v1.ListTargetsResponse
 	(*Target)(nil),              // 9: headgate.router.v1.Target
-	(*v1.Prompt)(nil),           // 10: headgate.llm.v1.Prompt
-	(*v1.Completion)(nil),       // 11: headgate.llm.v1.Completion
-	(*v1.StreamEvent)(nil),      // 12: headgate.llm.v1.StreamEvent
-	(v1.Dialect)(0),             // 13: headgate.llm.v1.Dialect
-	(*v1.Model)(nil),            // 14: headgate.llm.v1.Model
-	(v1.Sensitivity)(0),         // 15: headgate.llm.v1.Sensitivity
+	(*Load)(nil),                // 10: headgate.router.v1.Load
+	(*EmbedRequest)(nil),        // 11: headgate.router.v1.EmbedRequest
+	(*EmbedResponse)(nil),       // 12: headgate.router.v1.EmbedResponse
+	(*CountTokensRequest)(nil),  // 13: headgate.router.v1.CountTokensRequest
+	(*CountTokensResponse)(nil), // 14: headgate.router.v1.CountTokensResponse
+	(*v1.Prompt)(nil),           // 15: headgate.llm.v1.Prompt
+	(*v1.Completion)(nil),       // 16: headgate.llm.v1.Completion
+	(*v1.StreamEvent)(nil),      // 17: headgate.llm.v1.StreamEvent
+	(v1.Dialect)(0),             // 18: headgate.llm.v1.Dialect
+	(*v1.Model)(nil),            // 19: headgate.llm.v1.Model
+	(v1.Sensitivity)(0),         // 20: headgate.llm.v1.Sensitivity
+	(*v1.EmbeddingInput)(nil),   // 21: headgate.llm.v1.EmbeddingInput
+	(*v1.Embedding)(nil),        // 22: headgate.llm.v1.Embedding
+	(*v1.TokenUsage)(nil),       // 23: headgate.llm.v1.TokenUsage
 }
 var file_headgate_router_v1_router_proto_depIdxs = []int32{
-	10, // 0: headgate.router.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	11, // 1: headgate.router.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
+	15, // 0: headgate.router.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	16, // 1: headgate.router.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
 	4,  // 2: headgate.router.v1.ChatResponse.served:type_name -> headgate.router.v1.Served
-	10, // 3: headgate.router.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	12, // 4: headgate.router.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
+	15, // 3: headgate.router.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	17, // 4: headgate.router.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
 	4,  // 5: headgate.router.v1.StreamChatResponse.served:type_name -> headgate.router.v1.Served
-	13, // 6: headgate.router.v1.ListModelsRequest.dialect:type_name -> headgate.llm.v1.Dialect
-	14, // 7: headgate.router.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
+	18, // 6: headgate.router.v1.ListModelsRequest.dialect:type_name -> headgate.llm.v1.Dialect
+	19, // 7: headgate.router.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
 	9,  // 8: headgate.router.v1.ListTargetsResponse.targets:type_name -> headgate.router.v1.Target
-	13, // 9: headgate.router.v1.Target.dialect:type_name -> headgate.llm.v1.Dialect
-	15, // 10: headgate.router.v1.Target.trust:type_name -> headgate.llm.v1.Sensitivity
-	0,  // 11: headgate.router.v1.RouterService.Chat:input_type -> headgate.router.v1.ChatRequest
-	2,  // 12: headgate.router.v1.RouterService.StreamChat:input_type -> headgate.router.v1.StreamChatRequest
-	5,  // 13: headgate.router.v1.RouterService.ListModels:input_type -> headgate.router.v1.ListModelsRequest
-	7,  // 14: headgate.router.v1.RouterService.ListTargets:input_type -> headgate.router.v1.ListTargetsRequest
-	1,  // 15: headgate.router.v1.RouterService.Chat:output_type -> headgate.router.v1.ChatResponse
-	3,  // 16: headgate.router.v1.RouterService.StreamChat:output_type -> headgate.router.v1.StreamChatResponse
-	6,  // 17: headgate.router.v1.RouterService.ListModels:output_type -> headgate.router.v1.ListModelsResponse
-	8,  // 18: headgate.router.v1.RouterService.ListTargets:output_type -> headgate.router.v1.ListTargetsResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	18, // 9: headgate.router.v1.Target.dialect:type_name -> headgate.llm.v1.Dialect
+	20, // 10: headgate.router.v1.Target.trust:type_name -> headgate.llm.v1.Sensitivity
+	10, // 11: headgate.router.v1.Target.load:type_name -> headgate.router.v1.Load
+	21, // 12: headgate.router.v1.EmbedRequest.input:type_name -> headgate.llm.v1.EmbeddingInput
+	22, // 13: headgate.router.v1.EmbedResponse.embeddings:type_name -> headgate.llm.v1.Embedding
+	23, // 14: headgate.router.v1.EmbedResponse.usage:type_name -> headgate.llm.v1.TokenUsage
+	4,  // 15: headgate.router.v1.EmbedResponse.served:type_name -> headgate.router.v1.Served
+	15, // 16: headgate.router.v1.CountTokensRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	4,  // 17: headgate.router.v1.CountTokensResponse.served:type_name -> headgate.router.v1.Served
+	0,  // 18: headgate.router.v1.RouterService.Chat:input_type -> headgate.router.v1.ChatRequest
+	2,  // 19: headgate.router.v1.RouterService.StreamChat:input_type -> headgate.router.v1.StreamChatRequest
+	5,  // 20: headgate.router.v1.RouterService.ListModels:input_type -> headgate.router.v1.ListModelsRequest
+	7,  // 21: headgate.router.v1.RouterService.ListTargets:input_type -> headgate.router.v1.ListTargetsRequest
+	11, // 22: headgate.router.v1.RouterService.Embed:input_type -> headgate.router.v1.EmbedRequest
+	13, // 23: headgate.router.v1.RouterService.CountTokens:input_type -> headgate.router.v1.CountTokensRequest
+	1,  // 24: headgate.router.v1.RouterService.Chat:output_type -> headgate.router.v1.ChatResponse
+	3,  // 25: headgate.router.v1.RouterService.StreamChat:output_type -> headgate.router.v1.StreamChatResponse
+	6,  // 26: headgate.router.v1.RouterService.ListModels:output_type -> headgate.router.v1.ListModelsResponse
+	8,  // 27: headgate.router.v1.RouterService.ListTargets:output_type -> headgate.router.v1.ListTargetsResponse
+	12, // 28: headgate.router.v1.RouterService.Embed:output_type -> headgate.router.v1.EmbedResponse
+	14, // 29: headgate.router.v1.RouterService.CountTokens:output_type -> headgate.router.v1.CountTokensResponse
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_headgate_router_v1_router_proto_init() }
@@ -735,7 +1122,7 @@ func file_headgate_router_v1_router_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_router_v1_router_proto_rawDesc), len(file_headgate_router_v1_router_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -16,6 +16,20 @@ import (
 
 // Chat serves the dialect's chat endpoint.
 func (e *Edges) Chat(d *Dialect) http.HandlerFunc {
+	return e.serve(d, routerv1.Operation_OPERATION_CHAT)
+}
+
+// Embed serves the dialect's embeddings endpoint.
+func (e *Edges) Embed(d *Dialect) http.HandlerFunc {
+	return e.serve(d, routerv1.Operation_OPERATION_EMBED)
+}
+
+// CountTokens serves the dialect's endpoint that counts a chat's tokens.
+func (e *Edges) CountTokens(d *Dialect) http.HandlerFunc {
+	return e.serve(d, routerv1.Operation_OPERATION_COUNT_TOKENS)
+}
+
+func (e *Edges) serve(d *Dialect, o routerv1.Operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := ReadBody(w, r, e.Limits)
 		if err != nil {
@@ -23,16 +37,19 @@ func (e *Edges) Chat(d *Dialect) http.HandlerFunc {
 			d.Refuse(w, meta.RequestID(r.Context()), fault.From(err))
 			return
 		}
-		e.relay(d, w, r, body)
+		e.relay(d, o, w, r, body)
 	}
 }
 
 // relay opens the call to the router and delivers what comes back. Leaving the function ends the call, and with it the
 // provider's.
-func (e *Edges) relay(d *Dialect, w http.ResponseWriter, r *http.Request, body []byte) {
+func (e *Edges) relay(d *Dialect, o routerv1.Operation, w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithCancel(steered(r))
 	defer cancel()
 	out := beat.New(w, e.Limits.Heartbeat, e.Limits.WriteStall, func() []byte {
+		if o != routerv1.Operation_OPERATION_CHAT {
+			return nil
+		}
 		if f, err := d.ReadFacts(body); err != nil || !f.Stream {
 			return nil
 		}
@@ -42,7 +59,7 @@ func (e *Edges) relay(d *Dialect, w http.ResponseWriter, r *http.Request, body [
 	a := &answer{dialect: d, out: out, requestID: meta.RequestID(ctx), cause: func() error { return context.Cause(ctx) }}
 	calls, err := e.Relay.Relay(ctx, &routerv1.RelayRequest{
 		Dialect:   d.ID,
-		Operation: routerv1.Operation_OPERATION_CHAT,
+		Operation: o,
 		Body:      body,
 		Headers:   clientHeaders(d, r.Header),
 		Query:     utf8Text(r.URL.RawQuery),
@@ -122,6 +139,7 @@ func (a *answer) begin(m *routerv1.RelayResponse) {
 		h.Add(header.GetName(), header.GetValue())
 	}
 	Served(h, head.GetProvider(), head.GetModel(), head.GetUpstreamRequestId(), head.GetAttempts())
+	Warn(h, head.GetWarnings())
 	if a.stream {
 		beat.EventStream(h)
 	} else {

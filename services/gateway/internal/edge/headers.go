@@ -23,6 +23,16 @@ func Served(h http.Header, provider, model, upstreamRequestID string, attempts i
 	h.Set(meta.Cache, "off")
 }
 
+// maxWarning bounds the header that tells what was left out of a request.
+const maxWarning = 1 << 10
+
+// Warn sets the header that tells what of the request the provider can't express and was left out.
+func Warn(h http.Header, warnings []string) {
+	if text := headerText(strings.Join(warnings, "; ")); text != "" {
+		h.Set(meta.Warnings, text[:min(len(text), maxWarning)])
+	}
+}
+
 // headerText replaces what a header can't carry: a model's name is the client's own text.
 func headerText(s string) string {
 	return strings.Map(func(r rune) rune {

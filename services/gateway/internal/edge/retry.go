@@ -17,7 +17,7 @@ func RetryHeaders(h http.Header, err *fault.Error) {
 		h.Set("Retry-After", strconv.FormatInt(int64(err.RetryAfter.Seconds()+0.999), 10))
 		h.Set("Retry-After-Ms", strconv.FormatInt(err.RetryAfter.Milliseconds(), 10))
 	}
-	if !err.Retryable() {
+	if !err.Retryable() || err.Metadata["final"] != "" {
 		h.Set("X-Should-Retry", "false")
 	}
 }

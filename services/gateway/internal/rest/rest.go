@@ -58,16 +58,13 @@ func steering(name string) (string, bool) {
 
 // served sets the headers that tell who answered.
 func served(_ context.Context, w http.ResponseWriter, m proto.Message) error {
-	var s *routerv1.Served
-	switch r := m.(type) {
-	case *routerv1.ChatResponse:
-		s = r.GetServed()
-	case *routerv1.StreamChatResponse:
-		s = r.GetServed()
+	answer, ok := m.(interface{ GetServed() *routerv1.Served })
+	if !ok || answer.GetServed() == nil {
+		return nil
 	}
-	if s != nil {
-		edge.Served(w.Header(), s.GetProvider(), s.GetModel(), s.GetUpstreamRequestId(), s.GetAttempts())
-	}
+	s := answer.GetServed()
+	edge.Served(w.Header(), s.GetProvider(), s.GetModel(), s.GetUpstreamRequestId(), s.GetAttempts())
+	edge.Warn(w.Header(), s.GetWarnings())
 	return nil
 }
 

@@ -1,16 +1,19 @@
-// Package adapter makes a configured provider answer: raw, in its own dialect, for the relay path, and typed, as a
+// Package adapter makes a provider answer over HTTP: raw, in its own dialect, for the relay path, and typed, as a
 // headgate.provider.v1.ProviderService would, for everybody else.
 package adapter
 
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )
@@ -19,9 +22,9 @@ import (
 type Config struct {
 	// Name is the configured name, Kind the wire protocol.
 	Name, Kind string
-	// BaseURL is empty for the vendor's public address.
-	BaseURL string
-	// Key is Headgate's credential at the provider.
+	// BaseURLs are its replicas; none for the vendor's public address.
+	BaseURLs []string
+	// Key is Headgate's credential at the provider; empty sends none.
 	Key string
 	// Trust is the highest sensitivity the provider may see.
 	Trust llmv1.Sensitivity
@@ -29,52 +32,60 @@ type Config struct {
 	Connect time.Duration
 	// UserAgent goes with every request.
 	UserAgent string
+	// MaxInFlight bounds the calls under way at each replica; 0 doesn't.
+	MaxInFlight int64
+	// URLs says which addresses in prompts it may be given.
+	URLs URLs
 }
 
 // Adapter is one provider over HTTP. Safe for concurrent use.
 type Adapter struct {
 	cfg    Config
 	wire   *wire.Wire
+	raw    map[llmv1.Dialect]*wire.Wire
 	client *upstream.Client
-	stats  Stats
-	models modelList
 }
 
-// New builds the adapter of a provider that speaks w.
-func New(cfg Config, w *wire.Wire) (*Adapter, error) {
-	base := cfg.BaseURL
-	if base == "" {
-		base = w.DefaultBaseURL
+// New builds the adapter of a provider that speaks w, and takes raw requests in the dialects of also too.
+func New(cfg Config, w *wire.Wire, also ...*wire.Wire) (*Adapter, error) {
+	bases := cfg.BaseURLs
+	if len(bases) == 0 {
+		bases = []string{w.BaseURL}
 	}
 	client, err := upstream.New(upstream.Config{
-		Name: cfg.Name, BaseURL: base, Key: cfg.Key, Authorize: w.Authorize,
-		Connect: cfg.Connect, UserAgent: cfg.UserAgent,
+		Name: cfg.Name, BaseURLs: bases, Key: cfg.Key, Authorize: w.Authorize,
+		Connect: cfg.Connect, UserAgent: cfg.UserAgent, MaxInFlight: cfg.MaxInFlight,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Adapter{cfg: cfg, wire: w, client: client}, nil
+	a := &Adapter{cfg: cfg, wire: w, client: client, raw: map[llmv1.Dialect]*wire.Wire{w.Dialect: w}}
+	for _, other := range also {
+		a.raw[other.Dialect] = other
+	}
+	return a, nil
 }
 
-// Name is the provider's configured name.
-func (a *Adapter) Name() string { return a.cfg.Name }
+// Client is the adapter's HTTP side.
+func (a *Adapter) Client() *upstream.Client { return a.client }
 
-// Kind is the provider's wire protocol.
-func (a *Adapter) Kind() string { return a.cfg.Kind }
+// Provider returns the adapter as a provider of the router.
+func (a *Adapter) Provider(load func() (provider.Load, bool)) *provider.Provider {
+	id := provider.Identity{Name: a.cfg.Name, Kind: a.cfg.Kind, Trust: a.cfg.Trust, Dialect: a.wire.Dialect, Vendor: a.wire.BaseURL != ""}
+	return provider.New(id, a, provider.Options{Raw: a, Load: load, Close: a.client.Close})
+}
 
-// Trust is the highest sensitivity the provider may see.
-func (a *Adapter) Trust() llmv1.Sensitivity { return a.cfg.Trust }
+// Speaks implements provider.Raw.
+func (a *Adapter) Speaks(d llmv1.Dialect, o routerv1.Operation) bool {
+	w, ok := a.raw[d]
+	if !ok || d == llmv1.Dialect_DIALECT_UNSPECIFIED {
+		return false
+	}
+	_, ok = w.Raw[o]
+	return ok
+}
 
-// Dialect is the dialect it takes raw requests in.
-func (a *Adapter) Dialect() llmv1.Dialect { return a.wire.Dialect }
-
-// Stats counts its attempts.
-func (a *Adapter) Stats() *Stats { return &a.stats }
-
-// Close gives up idle connections.
-func (a *Adapter) Close() { a.client.Close() }
-
-// post sends a body to the chat endpoint.
+// post sends a body to one of the provider's endpoints.
 func (a *Adapter) post(ctx context.Context, path string, h http.Header, body []byte) (*http.Response, error) {
 	return a.client.Send(ctx, upstream.Request{Method: http.MethodPost, Path: path, Header: h, Body: body})
 }
@@ -107,3 +118,8 @@ func (a *Adapter) malformed(what string, cause error) *fault.Error {
 func isEventStream(h http.Header) bool {
 	return strings.HasPrefix(strings.ToLower(h.Get("Content-Type")), "text/event-stream")
 }
+
+// text is a header's value as a proto string can carry it: HTTP allows any bytes, proto only UTF-8.
+func text(value string) string { return strings.ToValidUTF8(value, "?") }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // lister is a provider with a model list that can fail.
@@ -38,7 +37,7 @@ func TestModels(t *testing.T) {
 		t.Fatalf("%v, %v", models, err)
 	}
 	for _, m := range models {
-		if m.GetProvider() != "acme" || len(m.GetDialects()) != 1 || m.GetDialects()[0] != llmv1.Dialect_DIALECT_OPENAI {
+		if m.GetProvider() != "acme" || len(m.GetDialects()) != 2 {
 			t.Errorf("%v", m)
 		}
 	}
@@ -132,7 +131,7 @@ func TestModelsErrors(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for kind, newAdapter := range map[string]func(*testing.T, string) *adapter.Adapter{"openai": openAI, "anthropic": claude} {
+			for kind, newAdapter := range map[string]func(*testing.T, string) *provider.Provider{"openai": openAI, "anthropic": claude} {
 				models, err := newAdapter(t, serve(t, c.handler).url).Models(t.Context())
 				if got := reason(t, err); got != c.want || models != nil {
 					t.Errorf("%s: %v, %v, want %v", kind, models, err, c.want)

@@ -16,10 +16,12 @@ import (
 	"github.com/headgate-mesh/headgate/dialect/openai"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	anthropicadapter "github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	openaiadapter "github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const ownKey = "headgates-own-credential-0123456789"
@@ -36,7 +38,7 @@ const (
 )
 
 // patient silences never run out within a test.
-var patient = adapter.Silences{FirstContent: time.Minute, Gap: time.Minute}
+var patient = provider.Silences{FirstContent: time.Minute, Gap: time.Minute}
 
 // server counts the connections it accepts.
 type server struct {
@@ -83,14 +85,16 @@ func stream(w http.ResponseWriter, frames ...string) {
 	}
 }
 
-func openAI(t *testing.T, base string) *adapter.Adapter { return build(t, openaiadapter.New, base) }
+func openAI(t *testing.T, base string) *provider.Provider { return build(t, openaiadapter.New, base) }
 
-func claude(t *testing.T, base string) *adapter.Adapter { return build(t, anthropicadapter.New, base) }
+func claude(t *testing.T, base string) *provider.Provider {
+	return build(t, anthropicadapter.New, base)
+}
 
-func build(t *testing.T, newAdapter func(adapter.Config) (*adapter.Adapter, error), base string) *adapter.Adapter {
+func build(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, error), base string) *provider.Provider {
 	t.Helper()
 	a, err := newAdapter(adapter.Config{
-		Name: "acme", BaseURL: base, Key: ownKey, Trust: llmv1.Sensitivity_SENSITIVITY_LOW, Connect: 5 * time.Second, UserAgent: "headgate/test",
+		Name: "acme", BaseURLs: []string{base}, Key: ownKey, Trust: llmv1.Sensitivity_SENSITIVITY_LOW, Connect: 5 * time.Second, UserAgent: "headgate/test",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,26 +104,32 @@ func build(t *testing.T, newAdapter func(adapter.Config) (*adapter.Adapter, erro
 }
 
 // call is a client's request to an adapter.
-func call(t *testing.T, read func([]byte) (dialect.Facts, error), body string) adapter.Call {
+func call(t *testing.T, read func([]byte) (dialect.Facts, error), body string) provider.Call {
 	t.Helper()
 	facts, err := read([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return adapter.Call{Body: []byte(body), Facts: facts, Model: facts.Model, Silences: patient}
+	return provider.Call{
+		Operation: routerv1.Operation_OPERATION_CHAT, Body: []byte(body), Facts: facts, Model: facts.Model, Silences: patient,
+	}
 }
 
-func openAICall(t *testing.T, body string) adapter.Call {
+func openAICall(t *testing.T, body string) provider.Call {
 	t.Helper()
-	return call(t, openai.ReadFacts, body)
+	c := call(t, openai.ReadFacts, body)
+	c.Dialect = llmv1.Dialect_DIALECT_OPENAI
+	return c
 }
 
-func anthropicCall(t *testing.T, body string) adapter.Call {
+func anthropicCall(t *testing.T, body string) provider.Call {
 	t.Helper()
-	return call(t, anthropic.ReadFacts, body)
+	c := call(t, anthropic.ReadFacts, body)
+	c.Dialect = llmv1.Dialect_DIALECT_ANTHROPIC
+	return c
 }
 
-func relay(t *testing.T, a *adapter.Adapter, c adapter.Call) *adapter.Answer {
+func relay(t *testing.T, a *provider.Provider, c provider.Call) *provider.Answer {
 	t.Helper()
 	answer, err := a.Relay(t.Context(), c)
 	if err != nil {

@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/headgate-mesh/headgate/dialect"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
+	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )
 
 // maxBody bounds a unary answer, maxErrorBody an error's.
@@ -19,55 +21,30 @@ const (
 	maxErrorBody = 256 << 10
 )
 
-// Call is a client's request, in the provider's own dialect.
-type Call struct {
-	// Body is the client's bytes; Facts what they say; Model the name the provider knows.
-	Body  []byte
-	Facts dialect.Facts
-	Model string
-	// Headers and Query are the client's; what isn't on the dialect's lists stays behind.
-	Headers []*routerv1.Header
-	Query   string
-	// Silences bound those of a stream.
-	Silences Silences
-}
-
-// Answer is a provider's answer: its head, and either the whole body or a stream. The caller closes the stream.
-type Answer struct {
-	// Status is the provider's.
-	Status int
-	// Headers are those that pass to the client.
-	Headers []*routerv1.Header
-	// UpstreamRequestID is the provider's own id of the exchange.
-	UpstreamRequestID string
-	// Body is the whole body of an answer that isn't a stream, credentials masked where it is an error.
-	Body []byte
-	// Reading is what a successful Body tells.
-	Reading dialect.Reading
-	// Stream is set for a stream.
-	Stream *Stream
-}
-
-// Relay sends a client's bytes with only the model, the usage option and the credential changed. An answer whose status
-// is an error of the provider is an Answer, not an error: its message is the client's to read. Errors are *fault.Error.
-func (a *Adapter) Relay(ctx context.Context, c Call) (*Answer, error) {
+// Relay implements provider.Raw.
+func (a *Adapter) Relay(ctx context.Context, c provider.Call) (*provider.Answer, error) {
+	w := a.raw[c.Dialect]
+	raw := w.Raw[c.Operation]
+	if err := a.cfg.URLs.checkRaw(c); err != nil {
+		return nil, err
+	}
 	ctx, watch := a.watch(ctx, c)
-	resp, err := a.post(ctx, a.wire.ChatPath+a.query(c.Query), a.clientHeader(c.Headers), a.wire.Rewrite(c.Body, c.Facts, c.Model))
+	resp, err := a.post(ctx, raw.Path+query(w, c.Query), clientHeader(w, c.Headers), raw.Rewrite(c.Body, c.Facts, c.Model))
 	if err != nil {
 		watch.Stop()
 		return nil, err
 	}
-	if c.Facts.Stream && resp.StatusCode == http.StatusOK && isEventStream(resp.Header) {
-		answer := a.head(resp)
-		answer.Stream = newStream(ctx, a, resp.Body, a.wire.NewTap(c.Facts), watch)
+	if c.Facts.Stream && raw.NewTap != nil && resp.StatusCode == http.StatusOK && isEventStream(resp.Header) {
+		answer := head(w, resp)
+		answer.Stream = newStream(ctx, a, resp.Body, raw.NewTap(c.Facts), watch)
 		return answer, nil
 	}
 	defer watch.Stop()
 	defer resp.Body.Close()
-	return a.whole(ctx, resp, c.Facts.Stream)
+	return a.whole(ctx, w, resp, c)
 }
 
-func (a *Adapter) watch(ctx context.Context, c Call) (context.Context, *upstream.Watch) {
+func (a *Adapter) watch(ctx context.Context, c provider.Call) (context.Context, *upstream.Watch) {
 	if c.Facts.Stream {
 		return upstream.NewWatch(ctx, c.Silences.FirstContent, c.Silences.Gap)
 	}
@@ -75,7 +52,7 @@ func (a *Adapter) watch(ctx context.Context, c Call) (context.Context, *upstream
 }
 
 // whole reads an answer that isn't a stream.
-func (a *Adapter) whole(ctx context.Context, resp *http.Response, wantStream bool) (*Answer, error) {
+func (a *Adapter) whole(ctx context.Context, w *wire.Wire, resp *http.Response, c provider.Call) (*provider.Answer, error) {
 	if err := a.refused(resp.StatusCode); err != nil {
 		return nil, err
 	}
@@ -83,15 +60,14 @@ func (a *Adapter) whole(ctx context.Context, resp *http.Response, wantStream boo
 	if err != nil {
 		return nil, err
 	}
-	answer := a.head(resp)
+	answer := head(w, resp)
 	if resp.StatusCode != http.StatusOK {
-		return a.failed(answer, body)
+		return a.failed(w, answer, body)
 	}
-	if wantStream {
+	if c.Facts.Stream {
 		return nil, a.malformed("something other than an event stream", nil)
 	}
-	answer.Body = body
-	answer.Reading, err = a.wire.ReadResponse(body)
+	answer.Body, answer.Reading, err = w.Raw[c.Operation].Read(body, c.Body)
 	if err != nil {
 		return nil, a.malformed("an answer that can't be understood", err)
 	}
@@ -99,13 +75,18 @@ func (a *Adapter) whole(ctx context.Context, resp *http.Response, wantStream boo
 }
 
 // failed makes a provider's error presentable: in the dialect's shape, under its real status, without credentials.
-func (a *Adapter) failed(answer *Answer, body []byte) (*Answer, error) {
+func (a *Adapter) failed(w *wire.Wire, answer *provider.Answer, body []byte) (*provider.Answer, error) {
 	if answer.Status < 400 {
 		return nil, a.malformed("a redirect or an empty success", nil)
 	}
 	answer.Body = a.client.Mask(body)
-	if !a.wire.IsError(answer.Body) {
-		answer.Body = a.wire.ErrorBody(a.providerError(answer.Status, answer.Body), answer.UpstreamRequestID)
+	if w.MendError != nil {
+		answer.Body = w.MendError(answer.Body)
+	}
+	said := w.DecodeError(answer.Status, answer.Body)
+	answer.Code = said.Code
+	if !w.IsError(answer.Body) {
+		answer.Body = w.ErrorBody(a.providerError(said), answer.UpstreamRequestID)
 		answer.Headers = withJSON(answer.Headers)
 	}
 	return answer, nil
@@ -124,6 +105,9 @@ func (a *Adapter) readBody(ctx context.Context, resp *http.Response) ([]byte, er
 		return nil, a.malformed("an answer that broke off", err)
 	}
 	if int64(len(body)) > limit {
+		if resp.StatusCode >= 400 {
+			return body[:limit], nil // vLLM's may hold the request many times over
+		}
 		return nil, a.malformed("an answer larger than Headgate takes", nil)
 	}
 	return body, nil
@@ -139,11 +123,14 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(resp.Body, limit+1))
 }
 
-func (a *Adapter) head(resp *http.Response) *Answer {
-	answer := &Answer{Status: resp.StatusCode, UpstreamRequestID: text(resp.Header.Get(a.wire.RequestIDHeader))}
+func head(w *wire.Wire, resp *http.Response) *provider.Answer {
+	answer := &provider.Answer{Status: resp.StatusCode, UpstreamRequestID: text(resp.Header.Get(w.RequestIDHeader))}
+	if resp.StatusCode >= 400 {
+		answer.RetryAfter = retryAfter(resp.Header, time.Now())
+	}
 	for name, values := range resp.Header {
 		lower := strings.ToLower(name)
-		if !a.wire.ResponseHeader(lower) {
+		if !w.ResponseHeader(lower) {
 			continue
 		}
 		for _, v := range values {
@@ -153,13 +140,10 @@ func (a *Adapter) head(resp *http.Response) *Answer {
 	return answer
 }
 
-// text is a header's value as a proto string can carry it: HTTP allows any bytes, proto only UTF-8.
-func text(value string) string { return strings.ToValidUTF8(value, "?") }
-
-func (a *Adapter) clientHeader(headers []*routerv1.Header) http.Header {
+func clientHeader(w *wire.Wire, headers []*routerv1.Header) http.Header {
 	h := make(http.Header, 8)
 	for _, header := range headers {
-		if slices.Contains(a.wire.RequestHeaders, header.GetName()) {
+		if slices.Contains(w.RequestHeaders, header.GetName()) {
 			h.Add(header.GetName(), header.GetValue())
 		}
 	}
@@ -167,8 +151,8 @@ func (a *Adapter) clientHeader(headers []*routerv1.Header) http.Header {
 }
 
 // query keeps the parameters on the dialect's list.
-func (a *Adapter) query(raw string) string {
-	if raw == "" || len(a.wire.QueryParameters) == 0 {
+func query(w *wire.Wire, raw string) string {
+	if raw == "" || len(w.QueryParameters) == 0 {
 		return ""
 	}
 	values, err := url.ParseQuery(raw)
@@ -176,7 +160,7 @@ func (a *Adapter) query(raw string) string {
 		return ""
 	}
 	kept := url.Values{}
-	for _, name := range a.wire.QueryParameters {
+	for _, name := range w.QueryParameters {
 		if v, ok := values[name]; ok {
 			kept[name] = v
 		}

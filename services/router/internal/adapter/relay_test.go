@@ -17,7 +17,7 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 
@@ -60,8 +60,8 @@ func TestRelayWhatIsSent(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		name    string
-		build   func(*testing.T, string) *adapter.Adapter
-		call    func(*testing.T, string) adapter.Call
+		build   func(*testing.T, string) *provider.Provider
+		call    func(*testing.T, string) provider.Call
 		ask     string
 		answer  string
 		path    string
@@ -165,8 +165,8 @@ func TestRelayResponseHeaders(t *testing.T) {
 	}
 	cases := []struct {
 		name  string
-		build func(*testing.T, string) *adapter.Adapter
-		call  adapter.Call
+		build func(*testing.T, string) *provider.Provider
+		call  provider.Call
 		body  string
 		id    string
 		want  []string
@@ -255,7 +255,7 @@ func TestRelayErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := serve(t, answering(c.status, c.contentType, c.body)).url
-			var answer *adapter.Answer
+			var answer *provider.Answer
 			if c.anthropic {
 				answer = relay(t, claude(t, url), anthropicCall(t, anthropicStream))
 			} else {
@@ -284,7 +284,7 @@ func TestRelayErrors(t *testing.T) {
 	}
 }
 
-func contentTypes(a *adapter.Answer) []string {
+func contentTypes(a *provider.Answer) []string {
 	var list []string
 	for _, h := range a.Headers {
 		if h.GetName() == "content-type" {
@@ -315,7 +315,6 @@ func TestRelayMasksErrors(t *testing.T) {
 // TestRelayMalformed: what isn't an answer must not look like one.
 func TestRelayMalformed(t *testing.T) {
 	t.Parallel()
-	huge := strings.Repeat("x", 1<<20)
 	cases := []struct {
 		name    string
 		handler http.HandlerFunc
@@ -337,7 +336,6 @@ func TestRelayMalformed(t *testing.T) {
 		{"a page where a stream was asked for", answering(200, "text/html", "<html></html>"), openAIStreamAsk, malformed},
 		{"cut short", cutShort(200), openAIAsk, malformed},
 		{"an error cut short", cutShort(500), openAIAsk, malformed},
-		{"an error too large", answering(500, "text/plain", huge), openAIAsk, malformed},
 		{"401", answering(401, "application/json", `{"error":{"message":"bad key"}}`), openAIAsk, credentials},
 		{"403", answering(403, "text/html", "<html></html>"), openAIAsk, credentials},
 		{"401 for a stream", answering(401, "text/event-stream", "data: x\n\n"), openAIStreamAsk, credentials},
@@ -349,7 +347,7 @@ func TestRelayMalformed(t *testing.T) {
 			if got := reason(t, err); got != c.want || answer != nil {
 				t.Fatalf("%v, %+v, want %v", err, answer, c.want)
 			}
-			if !adapter.AtFault(err) {
+			if !provider.AtFault(err) {
 				t.Error("it isn't the provider's fault")
 			}
 			if f := fault.From(err); f.Metadata["provider"] != "acme" || strings.Contains(f.Message, "127.0.0.1") {
@@ -391,7 +389,7 @@ func TestRelayTimers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { untilGone(r) })
 	ask := openAICall(t, openAIStreamAsk)
-	ask.Silences = adapter.Silences{FirstContent: 30 * time.Millisecond, Gap: time.Minute}
+	ask.Silences = provider.Silences{FirstContent: 30 * time.Millisecond, Gap: time.Minute}
 	_, err := openAI(t, s.url).Relay(t.Context(), ask)
 	if f := fault.From(err); f == nil || f.Reason != errorsv1.Reason_REASON_TIMEOUT || f.Metadata["timer"] != "first_content" {
 		t.Errorf("%v", err)
@@ -435,7 +433,7 @@ func TestRelayCancelled(t *testing.T) {
 				close(gone)
 			})
 			_, err := openAI(t, s.url).Relay(ctx, openAICall(t, ask))
-			if got := reason(t, err); got != errorsv1.Reason_REASON_CANCELLED || adapter.AtFault(err) {
+			if got := reason(t, err); got != errorsv1.Reason_REASON_CANCELLED || provider.AtFault(err) {
 				t.Errorf("%v", err)
 			}
 			<-gone
@@ -446,11 +444,11 @@ func TestRelayCancelled(t *testing.T) {
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	a := claude(t, "")
-	if a.Name() != "acme" || a.Kind() != "anthropic" || a.Dialect() != llmv1.Dialect_DIALECT_ANTHROPIC || a.Trust() != llmv1.Sensitivity_SENSITIVITY_LOW {
-		t.Errorf("%s %s %v %v", a.Name(), a.Kind(), a.Dialect(), a.Trust())
+	if a.Name != "acme" || a.Kind != "anthropic" || a.Dialect != llmv1.Dialect_DIALECT_ANTHROPIC || a.Trust != llmv1.Sensitivity_SENSITIVITY_LOW {
+		t.Errorf("%s %s %v %v", a.Name, a.Kind, a.Dialect, a.Trust)
 	}
-	if o := openAI(t, ""); o.Kind() != "openai" || o.Dialect() != llmv1.Dialect_DIALECT_OPENAI {
-		t.Errorf("%s %v", o.Kind(), o.Dialect())
+	if o := openAI(t, ""); o.Kind != "openai" || o.Dialect != llmv1.Dialect_DIALECT_OPENAI {
+		t.Errorf("%s %v", o.Kind, o.Dialect)
 	}
 }
 

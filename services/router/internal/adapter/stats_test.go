@@ -9,7 +9,7 @@ import (
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 
@@ -55,7 +55,7 @@ func TestAtFault(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if got := adapter.AtFault(c.err); got != c.want {
+			if got := provider.AtFault(c.err); got != c.want {
 				t.Errorf("AtFault(%v) = %t", c.err, got)
 			}
 		})
@@ -64,7 +64,7 @@ func TestAtFault(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	t.Parallel()
-	var s adapter.Stats
+	var s provider.Stats
 	read := func() [3]int64 {
 		inFlight, attempts, failures := s.Read()
 		return [3]int64{inFlight, attempts, failures}

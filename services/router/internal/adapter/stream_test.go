@@ -11,7 +11,7 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 )
 
 // begin asks for a stream and returns it.
-func begin(t *testing.T, h http.HandlerFunc, s adapter.Silences) *adapter.Stream {
+func begin(t *testing.T, h http.HandlerFunc, s provider.Silences) provider.Stream {
 	t.Helper()
 	ask := openAICall(t, openAIStreamAsk)
 	ask.Silences = s
@@ -38,7 +38,7 @@ func begin(t *testing.T, h http.HandlerFunc, s adapter.Silences) *adapter.Stream
 }
 
 // readAll reads to the end and returns what came with each verdict, and the error that ended it.
-func readAll(s *adapter.Stream) (frames []string, actions []dialect.Action, err error) {
+func readAll(s provider.Stream) (frames []string, actions []dialect.Action, err error) {
 	for {
 		f, v, err := s.Next()
 		if err != nil {
@@ -129,7 +129,7 @@ func TestStreamBroken(t *testing.T) {
 			if got := reason(t, err); got != c.want || len(frames) != c.frames {
 				t.Fatalf("%v after %d frames, want %v after %d", err, len(frames), c.want, c.frames)
 			}
-			if !adapter.AtFault(err) || fault.From(err).Metadata["provider"] != "acme" {
+			if !provider.AtFault(err) || fault.From(err).Metadata["provider"] != "acme" {
 				t.Errorf("%v isn't the provider's", err)
 			}
 		})
@@ -178,13 +178,13 @@ func TestStreamTimers(t *testing.T) {
 	cases := []struct {
 		name     string
 		handler  http.HandlerFunc
-		silences adapter.Silences
+		silences provider.Silences
 		timer    string
 	}{
-		{"no content", quiet(role), adapter.Silences{FirstContent: short, Gap: time.Minute}, "first_content"},
-		{"no content, pings", pinging, adapter.Silences{FirstContent: short, Gap: time.Minute}, "first_content"},
-		{"content, then silence", quiet(role, text), adapter.Silences{FirstContent: time.Minute, Gap: short}, "gap"},
-		{"content, half a frame, then silence", quiet(text, text[:9]), adapter.Silences{FirstContent: time.Minute, Gap: short}, "gap"},
+		{"no content", quiet(role), provider.Silences{FirstContent: short, Gap: time.Minute}, "first_content"},
+		{"no content, pings", pinging, provider.Silences{FirstContent: short, Gap: time.Minute}, "first_content"},
+		{"content, then silence", quiet(role, text), provider.Silences{FirstContent: time.Minute, Gap: short}, "gap"},
+		{"content, half a frame, then silence", quiet(text, text[:9]), provider.Silences{FirstContent: time.Minute, Gap: short}, "gap"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestStreamTimers(t *testing.T) {
 			if f == nil || f.Reason != errorsv1.Reason_REASON_TIMEOUT || f.Metadata["timer"] != c.timer {
 				t.Fatalf("%v, want the %s timer", err, c.timer)
 			}
-			if !adapter.AtFault(err) {
+			if !provider.AtFault(err) {
 				t.Error("a silent provider isn't blamed")
 			}
 		})
@@ -207,7 +207,7 @@ func TestStreamSlowReader(t *testing.T) {
 	const short = 300 * time.Millisecond
 	fat := `data: {"choices":[{"delta":{"content":"` + strings.Repeat("x", 64<<10) + `"}}]}` + "\n\n"
 	all := slices.Repeat([]string{fat}, 64)
-	s := begin(t, streaming(append(all, done)...), adapter.Silences{FirstContent: time.Minute, Gap: short})
+	s := begin(t, streaming(append(all, done)...), provider.Silences{FirstContent: time.Minute, Gap: short})
 	if _, _, err := s.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestStreamCancelled(t *testing.T) {
 	}
 	cancel()
 	_, _, err = answer.Stream.Next()
-	if got := reason(t, err); got != errorsv1.Reason_REASON_CANCELLED || adapter.AtFault(err) {
+	if got := reason(t, err); got != errorsv1.Reason_REASON_CANCELLED || provider.AtFault(err) {
 		t.Errorf("%v", err)
 	}
 	<-gone

@@ -2,6 +2,8 @@ package adapter
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -10,42 +12,46 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
+	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )
 
-// Chat asks once, as ProviderService.Chat. Errors are *fault.Error; the provider's own come as PROVIDER_ERROR.
+// Chat implements provider.Typed.
 func (a *Adapter) Chat(ctx context.Context, r *providerv1.ChatRequest) (*providerv1.ChatResponse, error) {
-	body, err := a.wire.EncodeRequest(r.GetModel(), r.GetPrompt(), false)
+	if err := a.cfg.URLs.checkPrompt(r.GetPrompt()); err != nil {
+		return nil, err
+	}
+	body, warnings, err := a.wire.Chat.Encode(r.GetPrompt(), dialect.Ask{Model: r.GetModel()})
 	if err != nil {
 		return nil, err
 	}
-	resp, err := a.post(ctx, a.wire.ChatPath, a.ownHeader(), body)
+	answer, h, err := a.ask(ctx, a.wire.Chat.Path, body)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	answer, err := a.ok(ctx, resp)
-	if err != nil {
-		return nil, err
-	}
-	completion, err := a.wire.DecodeResponse(answer)
+	completion, err := a.wire.Chat.Decode(answer, h)
 	if err != nil {
 		return nil, a.undecodable(err)
 	}
-	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: text(resp.Header.Get(a.wire.RequestIDHeader))}, nil
+	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: a.requestID(h), Warnings: warnings}, nil
 }
 
-// Silences bound how long a stream may be silent: until its first content, and between events after that.
-type Silences struct{ FirstContent, Gap time.Duration }
-
-// StreamChat asks once, as ProviderService.StreamChat: emit gets every step; an error of emit ends the call.
-func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatRequest, s Silences, emit func(*providerv1.StreamChatResponse) error) error {
-	body, err := a.wire.EncodeRequest(r.GetModel(), r.GetPrompt(), true)
+// StreamChat implements provider.Typed.
+func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatRequest, s provider.Silences, emit provider.Emit) error {
+	if err := a.cfg.URLs.checkPrompt(r.GetPrompt()); err != nil {
+		return err
+	}
+	body, warnings, err := a.wire.Chat.Encode(r.GetPrompt(), dialect.Ask{Model: r.GetModel(), Stream: true, IncludeUsage: true})
 	if err != nil {
 		return err
 	}
+	path := a.wire.Chat.Path
+	if a.wire.Chat.StreamPath != "" {
+		path = a.wire.Chat.StreamPath
+	}
 	ctx, watch := upstream.NewWatch(ctx, s.FirstContent, s.Gap)
-	resp, err := a.post(ctx, a.wire.ChatPath, a.ownHeader(), body)
+	resp, err := a.post(ctx, path, a.ownHeader(), body)
 	if err != nil {
 		watch.Stop()
 		return err
@@ -55,30 +61,86 @@ func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatReques
 		defer resp.Body.Close()
 		return a.notStream(ctx, resp)
 	}
-	stream := newStream(ctx, a, resp.Body, a.wire.NewTap(dialect.Facts{Stream: true, IncludeUsage: true}), watch)
-	defer stream.Close()
-	return a.decodeStream(stream, text(resp.Header.Get(a.wire.RequestIDHeader)), emit)
+	stream := &typedStream{
+		frames: newFrames(ctx, a, resp.Body, watch), decoder: a.wire.Chat.NewDecoder(r.GetIncludeExtensions()),
+		emit: emit, requestID: a.requestID(resp.Header), warnings: warnings,
+	}
+	defer stream.close()
+	return stream.run()
 }
 
-func (a *Adapter) decodeStream(s *Stream, requestID string, emit func(*providerv1.StreamChatResponse) error) error {
-	decoder := a.wire.NewDecoder()
-	for !decoder.Done() {
-		frame, _, err := s.Next()
+// typedStream turns an event stream into steps of the shared vocabulary. It belongs to one goroutine.
+type typedStream struct {
+	frames
+
+	decoder wire.Decoder
+	emit    provider.Emit
+	// requestID and warnings go with the first message.
+	requestID string
+	warnings  []string
+}
+
+func (s *typedStream) run() error {
+	for !s.decoder.Done() {
+		frame, err := s.next()
+		if errors.Is(err, io.EOF) && s.ctx.Err() == nil {
+			return s.finish(err)
+		}
 		if err != nil {
+			return s.explain(err)
+		}
+		events, err := s.decoder.Decode(frame)
+		if err != nil {
+			return s.adapter.undecodable(err)
+		}
+		s.watch.Progress(anyContent(events))
+		if err := s.deliver(events, s.reader.Ready()); err != nil {
 			return err
 		}
-		events, err := decoder.Decode(frame)
-		if err != nil {
-			return a.undecodable(err)
+	}
+	s.ended = true
+	return nil
+}
+
+// finish asks the decoder whether an answer whose body has ended is complete: some servers send no terminal frame.
+func (s *typedStream) finish(cause error) error {
+	if ender, ok := s.decoder.(wire.Ender); ok {
+		if events, complete := ender.End(); complete {
+			return s.deliver(events, false)
 		}
-		for _, event := range events {
-			if err := emit(&providerv1.StreamChatResponse{Event: event, UpstreamRequestId: requestID}); err != nil {
-				return err
-			}
-			requestID = ""
+	}
+	return s.adapter.truncated(cause)
+}
+
+func (s *typedStream) deliver(events []*llmv1.StreamEvent, more bool) error {
+	for i, event := range events {
+		m := &providerv1.StreamChatResponse{Event: event, UpstreamRequestId: s.requestID, Warnings: s.warnings}
+		s.requestID, s.warnings = "", nil
+		if err := s.emit(m, more || i < len(events)-1); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func anyContent(events []*llmv1.StreamEvent) bool {
+	for _, e := range events {
+		if provider.Shows(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask posts a request of Headgate's own, and returns the body and the head of a successful answer.
+func (a *Adapter) ask(ctx context.Context, path string, body []byte) ([]byte, http.Header, error) {
+	resp, err := a.post(ctx, path, a.ownHeader(), body)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := a.ok(ctx, resp)
+	return answer, resp.Header, err
 }
 
 // notStream explains an answer that isn't the event stream that was asked for.
@@ -99,7 +161,8 @@ func (a *Adapter) ok(ctx context.Context, resp *http.Response) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode >= 400 {
-		return nil, a.providerError(resp.StatusCode, a.client.Mask(body))
+		said := a.wire.DecodeError(resp.StatusCode, a.client.Mask(body))
+		return nil, a.providerError(said).After(retryAfter(resp.Header, time.Now()))
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, a.malformed("a redirect or an empty success", nil)
@@ -108,10 +171,9 @@ func (a *Adapter) ok(ctx context.Context, resp *http.Response) ([]byte, error) {
 }
 
 // providerError is the provider's own error, its message word for word.
-func (a *Adapter) providerError(status int, body []byte) *fault.Error {
-	p := a.wire.DecodeError(status, body)
+func (a *Adapter) providerError(p dialect.ProviderError) *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "%s", p.Message).
-		With("provider", a.cfg.Name).With("http_status", itoa(status)).With("provider_code", p.Code)
+		With("provider", a.cfg.Name).With("http_status", itoa(p.Status)).With("provider_code", p.Code)
 }
 
 // undecodable keeps what the codec says of a limit of ours, and blames the provider for everything else.
@@ -127,7 +189,9 @@ func (a *Adapter) undecodable(err error) error {
 	return a.malformed("an answer that can't be understood", err)
 }
 
-// ListModels asks for the provider's models, as ProviderService.ListModels.
+func (a *Adapter) requestID(h http.Header) string { return text(h.Get(a.wire.RequestIDHeader)) }
+
+// ListModels implements provider.Typed.
 func (a *Adapter) ListModels(ctx context.Context, _ *providerv1.ListModelsRequest) (*providerv1.ListModelsResponse, error) {
 	resp, err := a.client.Send(ctx, upstream.Request{Method: http.MethodGet, Path: a.wire.ModelsPath, Header: a.ownHeader()})
 	if err != nil {
@@ -141,10 +205,6 @@ func (a *Adapter) ListModels(ctx context.Context, _ *providerv1.ListModelsReques
 	models, err := a.wire.DecodeModels(body)
 	if err != nil {
 		return nil, a.malformed("a model list that can't be understood", err)
-	}
-	for _, m := range models {
-		m.Provider = a.cfg.Name
-		m.Dialects = []llmv1.Dialect{a.wire.Dialect}
 	}
 	return &providerv1.ListModelsResponse{Models: models}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 func targets(t *testing.T, n int) []catalog.Target {
@@ -35,10 +36,10 @@ func because(r errorsv1.Reason) *fault.Error { return fault.New(r, "because") }
 var (
 	unreachable = because(errorsv1.Reason_REASON_PROVIDER_UNREACHABLE)
 	truncated   = because(errorsv1.Reason_REASON_STREAM_TRUNCATED)
-	mistake     = because(errorsv1.Reason_REASON_UNSUPPORTED)
+	mistake     = because(errorsv1.Reason_REASON_INVALID_FIELD)
 )
 
-func TestInOrder(t *testing.T) {
+func TestRun(t *testing.T) {
 	t.Parallel()
 	type outcome struct {
 		settled bool
@@ -62,10 +63,11 @@ func TestInOrder(t *testing.T) {
 			t.Parallel()
 			list := targets(t, len(c.outcomes))
 			var numbers []int
-			err := attempt.InOrder(t.Context(), list, func(_ context.Context, target catalog.Target, number int) (bool, error) {
+			err := attempt.Run(t.Context(), list, func(_ context.Context, target catalog.Target, n attempt.Number) (bool, error) {
+				number := n.Attempts
 				numbers = append(numbers, number)
 				if target.Provider != list[number-1].Provider {
-					t.Errorf("attempt %d is at %s", number, target.Provider.Name())
+					t.Errorf("attempt %d is at %s", number, target.Provider.Name)
 				}
 				return c.outcomes[number-1].settled, c.outcomes[number-1].err
 			})
@@ -79,12 +81,12 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// TestInOrderEndsWithTheCaller: nobody waits for a second target's answer.
-func TestInOrderEndsWithTheCaller(t *testing.T) {
+// TestRunEndsWithTheCaller: nobody waits for a second target's answer.
+func TestRunEndsWithTheCaller(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	err := attempt.InOrder(ctx, targets(t, 3), func(context.Context, catalog.Target, int) (bool, error) {
+	err := attempt.Run(ctx, targets(t, 3), func(context.Context, catalog.Target, attempt.Number) (bool, error) {
 		tries++
 		cancel()
 		return false, unreachable
@@ -94,12 +96,13 @@ func TestInOrderEndsWithTheCaller(t *testing.T) {
 	}
 }
 
-func TestInOrderCounts(t *testing.T) {
+func TestRunCounts(t *testing.T) {
 	t.Parallel()
 	list := targets(t, 2)
-	err := attempt.InOrder(t.Context(), list, func(_ context.Context, target catalog.Target, number int) (bool, error) {
+	err := attempt.Run(t.Context(), list, func(_ context.Context, target catalog.Target, n attempt.Number) (bool, error) {
+		number := n.Attempts
 		if inFlight, _, _ := target.Provider.Stats().Read(); inFlight != 1 {
-			t.Errorf("%d under way at %s", inFlight, target.Provider.Name())
+			t.Errorf("%d under way at %s", inFlight, target.Provider.Name)
 		}
 		if number == 1 {
 			return false, unreachable
@@ -112,7 +115,7 @@ func TestInOrderCounts(t *testing.T) {
 	for i, want := range [][3]int64{{0, 1, 1}, {0, 1, 0}} {
 		inFlight, attempts, failures := list[i].Provider.Stats().Read()
 		if got := [3]int64{inFlight, attempts, failures}; got != want {
-			t.Errorf("%s: %v, want %v", list[i].Provider.Name(), got, want)
+			t.Errorf("%s: %v, want %v", list[i].Provider.Name, got, want)
 		}
 	}
 }
@@ -149,10 +152,108 @@ func TestDeadline(t *testing.T) {
 				if f.Metadata["timer"] != "total" || f.Metadata["limit"] != c.limit {
 					t.Errorf("metadata %v", f.Metadata)
 				}
-				if adapter.AtFault(f) {
+				if provider.AtFault(f) {
 					t.Error("the provider is blamed for the call's own deadline")
 				}
 			})
 		})
+	}
+}
+
+func busy(wait time.Duration) error {
+	return fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "busy").With("http_status", "503").After(wait)
+}
+
+func quota() error {
+	return fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "no money").With("http_status", "429").With("provider_code", "insufficient_quota")
+}
+
+func unable() error { return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "can't say it") }
+
+// TestRunRepeats: what may pass by itself is tried again after a pause, at most three times in all.
+func TestRunRepeats(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name     string
+		targets  int
+		outcomes []error
+		// order are the targets tried, slept the pause at least and at most.
+		order       []int
+		least, most time.Duration
+		want        string
+	}{
+		{"until it answers", 1, []error{busy(0), nil}, []int{0, 0}, 0, 500 * time.Millisecond, ""},
+		{"three times", 1, []error{busy(0), busy(0), busy(0)}, []int{0, 0, 0}, 0, 1500 * time.Millisecond, "busy"},
+		{"as late as the provider asks", 1, []error{busy(7 * time.Second), nil}, []int{0, 0}, 7 * time.Second, 7 * time.Second, ""},
+		{"not past the deadline", 1, []error{busy(2 * time.Minute), nil}, []int{0}, 0, 0, "busy"},
+		{"the next one first, without a pause", 2, []error{busy(time.Hour), nil}, []int{0, 1}, 0, 0, ""},
+		{"then the first again", 2, []error{busy(0), busy(0), nil}, []int{0, 1, 0}, 0, 500 * time.Millisecond, ""},
+		{"an empty account doesn't clear", 1, []error{quota(), nil}, []int{0}, 0, 0, "no money"},
+		{"but another provider may do", 2, []error{quota(), nil}, []int{0, 1}, 0, 0, ""},
+		{"who can't say it hides no failure", 2, []error{quota(), unable()}, []int{0, 1}, 0, 0, "no money"},
+		{"nobody can say it", 2, []error{unable(), unable()}, []int{0, 1}, 0, 0, "can't say it"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			list := targets(t, c.targets)
+			for i := range list {
+				list[i].Repeats = catalog.NewBudget()
+			}
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var order []int
+				start := time.Now()
+				err := attempt.Run(ctx, list, func(_ context.Context, target catalog.Target, _ attempt.Number) (bool, error) {
+					order = append(order, slices.IndexFunc(list, func(t catalog.Target) bool { return t.Provider == target.Provider }))
+					err := c.outcomes[len(order)-1]
+					return err == nil, err
+				})
+				if took := time.Since(start); took < c.least || took > c.most {
+					t.Errorf("slept %s, want %s to %s", took, c.least, c.most)
+				}
+				if !slices.Equal(order, c.order) {
+					t.Errorf("tried %v, want %v", order, c.order)
+				}
+				if (err == nil) != (c.want == "") || (err != nil && fault.From(err).Message != c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestRunBudget: whatever fails, repeats stay below a fifth of the requests, and three.
+func TestRunBudget(t *testing.T) {
+	t.Parallel()
+	list := targets(t, 1)
+	list[0].Repeats = catalog.NewBudget()
+	synctest.Test(t, func(t *testing.T) {
+		const requests = 1000
+		attempts := 0
+		for range requests {
+			_ = attempt.Run(t.Context(), list, func(context.Context, catalog.Target, attempt.Number) (bool, error) {
+				attempts++
+				return false, busy(0)
+			})
+		}
+		if limit := requests*12/10 + 3; attempts > limit {
+			t.Errorf("%d attempts for %d requests, at most %d", attempts, requests, limit)
+		}
+	})
+}
+
+// TestRunTellsWhetherMoreMayCome: what shows nothing is held back only while somebody else may do better.
+func TestRunTellsWhetherMoreMayCome(t *testing.T) {
+	t.Parallel()
+	list := targets(t, 2)
+	var more []bool
+	_ = attempt.Run(t.Context(), list, func(_ context.Context, _ catalog.Target, n attempt.Number) (bool, error) {
+		more = append(more, n.More)
+		return false, unreachable
+	})
+	if !slices.Equal(more, []bool{true, false}) {
+		t.Errorf("more: %v", more)
 	}
 }

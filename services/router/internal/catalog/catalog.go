@@ -9,18 +9,20 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // Target is one model at one provider.
 type Target struct {
 	// Provider answers.
-	Provider *adapter.Adapter
+	Provider *provider.Provider
 	// Model is the name sent to it.
 	Model string
 	// Silences bound an attempt's, Total the whole call.
-	Silences adapter.Silences
+	Silences provider.Silences
 	Total    time.Duration
+	// Repeats bounds how often it is asked the same again; nil never does.
+	Repeats *Budget
 }
 
 // Model is a configured name and its targets in order of preference.
@@ -31,9 +33,10 @@ type Model struct {
 
 // Provider is a configured provider with its timers.
 type Provider struct {
-	Adapter  *adapter.Adapter
-	Silences adapter.Silences
+	Provider *provider.Provider
+	Silences provider.Silences
 	Total    time.Duration
+	Repeats  *Budget
 }
 
 // Catalog resolves names. It doesn't change after New and is safe for concurrent use.
@@ -75,7 +78,7 @@ func (c *Catalog) Resolve(name string) ([]Target, error) {
 		return nil, notFound("the model isn't configured and its name belongs to no known vendor; GET /v1/models lists the names that are")
 	}
 	for _, p := range c.providers {
-		if p.Adapter.Kind() == kind {
+		if p.Provider.Kind == kind {
 			return []Target{p.target(name)}, nil
 		}
 	}
@@ -83,7 +86,7 @@ func (c *Catalog) Resolve(name string) ([]Target, error) {
 }
 
 func (c *Catalog) byName(name string) (Provider, bool) {
-	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Adapter.Name() == name })
+	i := slices.IndexFunc(c.providers, func(p Provider) bool { return p.Provider.Name == name })
 	if i < 0 {
 		return Provider{}, false
 	}
@@ -91,19 +94,19 @@ func (c *Catalog) byName(name string) (Provider, bool) {
 }
 
 func (p Provider) target(model string) Target {
-	return Target{Provider: p.Adapter, Model: model, Silences: p.Silences, Total: p.Total}
+	return Target{Provider: p.Provider, Model: model, Silences: p.Silences, Total: p.Total, Repeats: p.Repeats}
 }
 
 func notFound(message string) error {
 	return fault.New(errorsv1.Reason_REASON_MODEL_NOT_FOUND, "%s", message).With("field", "model")
 }
 
-// vendorOf tells which vendor names its models like this: claude-*, gpt-*, chatgpt-*, or o and a digit.
+// vendorOf tells which vendor names its models like this: claude-*, gpt-*, chatgpt-*, text-embedding-*, or o and a digit.
 func vendorOf(name string) string {
 	switch {
 	case strings.HasPrefix(name, "claude-"):
 		return "anthropic"
-	case strings.HasPrefix(name, "gpt-"), strings.HasPrefix(name, "chatgpt-"):
+	case strings.HasPrefix(name, "gpt-"), strings.HasPrefix(name, "chatgpt-"), strings.HasPrefix(name, "text-embedding-"):
 		return "openai"
 	case len(name) >= 2 && name[0] == 'o' && name[1] >= '0' && name[1] <= '9':
 		return "openai"
@@ -114,31 +117,13 @@ func vendorOf(name string) string {
 // Trusted keeps the targets that may see a request of this sensitivity, in order. The error, where none may, is
 // SENSITIVITY: a label fails closed.
 func Trusted(targets []Target, label llmv1.Sensitivity) ([]Target, error) {
-	kept := keep(targets, func(t Target) bool { return t.Provider.Trust() >= label })
+	kept := keep(targets, func(t Target) bool { return t.Provider.Trust >= label })
 	if len(kept) == 0 {
 		return nil, fault.New(errorsv1.Reason_REASON_SENSITIVITY,
 			"no target of this model may see a request of sensitivity %s; ask for a model whose provider has that trust",
 			strings.ToLower(strings.TrimPrefix(label.String(), "SENSITIVITY_"))).With("field", "x-headgate-sensitivity")
 	}
 	return kept, nil
-}
-
-// Speaking keeps the targets that take requests in a dialect, in order. The error, where none does, is UNSUPPORTED.
-func Speaking(targets []Target, dialect llmv1.Dialect) ([]Target, error) {
-	kept := keep(targets, func(t Target) bool { return t.Provider.Dialect() == dialect })
-	if len(kept) == 0 {
-		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED,
-			"the model is served in another dialect; send the request to %s, or over gRPC to headgate.router.v1.RouterService",
-			edgeOf(targets[0].Provider.Dialect())).With("field", "model")
-	}
-	return kept, nil
-}
-
-func edgeOf(dialect llmv1.Dialect) string {
-	if dialect == llmv1.Dialect_DIALECT_ANTHROPIC {
-		return "POST /v1/messages"
-	}
-	return "POST /v1/chat/completions"
 }
 
 // keep returns targets itself when all stay: the common case costs nothing.

@@ -13,6 +13,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const (
@@ -22,24 +23,24 @@ const (
 	high   = llmv1.Sensitivity_SENSITIVITY_HIGH
 )
 
-func provider(t *testing.T, build func(adapter.Config) (*adapter.Adapter, error), name string, trust llmv1.Sensitivity) catalog.Provider {
+func newProvider(t *testing.T, build func(adapter.Config) (*provider.Provider, error), name string, trust llmv1.Sensitivity) catalog.Provider {
 	t.Helper()
 	a, err := build(adapter.Config{Name: name, Key: "k", Trust: trust})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return catalog.Provider{Adapter: a, Silences: adapter.Silences{FirstContent: time.Second, Gap: time.Minute}, Total: time.Hour}
+	return catalog.Provider{Provider: a, Silences: provider.Silences{FirstContent: time.Second, Gap: time.Minute}, Total: time.Hour}
 }
 
 func target(p catalog.Provider, model string) catalog.Target {
-	return catalog.Target{Provider: p.Adapter, Model: model, Silences: p.Silences, Total: p.Total}
+	return catalog.Target{Provider: p.Provider, Model: model, Silences: p.Silences, Total: p.Total}
 }
 
 // names writes targets as provider:model, in order.
 func names(targets []catalog.Target) string {
 	list := make([]string, 0, len(targets))
 	for _, t := range targets {
-		list = append(list, t.Provider.Name()+":"+t.Model)
+		list = append(list, t.Provider.Name+":"+t.Model)
 	}
 	return strings.Join(list, " ")
 }
@@ -55,9 +56,9 @@ func reason(t *testing.T, err error) (errorsv1.Reason, string) {
 
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	one := provider(t, openai.New, "one", high)
-	two := provider(t, openai.New, "two", high)
-	claude := provider(t, anthropic.New, "claude", high)
+	one := newProvider(t, openai.New, "one", high)
+	two := newProvider(t, openai.New, "two", high)
+	claude := newProvider(t, anthropic.New, "claude", high)
 	c := catalog.New([]catalog.Model{
 		{Name: "fast", Targets: []catalog.Target{target(two, "gpt-5-mini"), target(one, "gpt-5-nano")}},
 		{Name: "gpt-5", Targets: []catalog.Target{target(two, "gpt-5-eu")}},
@@ -90,7 +91,7 @@ func TestResolve(t *testing.T) {
 // TestResolveTimers: a target that isn't configured as a model has its provider's timers.
 func TestResolveTimers(t *testing.T) {
 	t.Parallel()
-	p := provider(t, openai.New, "one", high)
+	p := newProvider(t, openai.New, "one", high)
 	c := catalog.New(nil, []catalog.Provider{p})
 	for _, ask := range []string{"one/x", "gpt-5"} {
 		got, err := c.Resolve(ask)
@@ -102,7 +103,7 @@ func TestResolveTimers(t *testing.T) {
 
 func TestResolveUnknown(t *testing.T) {
 	t.Parallel()
-	c := catalog.New(nil, []catalog.Provider{provider(t, openai.New, "one", high)})
+	c := catalog.New(nil, []catalog.Provider{newProvider(t, openai.New, "one", high)})
 	for _, ask := range []string{
 		"", "llama-3", "one/", "one", "/gpt-5", "two/gpt-5", "ONE/gpt-5", "GPT-5", "gpt", "o", "ox", "opus", "claude-opus-4-6", " gpt-5",
 	} {
@@ -130,7 +131,7 @@ func TestTrusted(t *testing.T) {
 		name  string
 		trust llmv1.Sensitivity
 	}{{"unset", 0}, {"high", high}, {"none", none}, {"medium", medium}, {"low", low}} {
-		all = append(all, target(provider(t, openai.New, p.name, p.trust), "m"))
+		all = append(all, target(newProvider(t, openai.New, p.name, p.trust), "m"))
 	}
 	cases := []struct {
 		name  string
@@ -158,7 +159,7 @@ func TestTrusted(t *testing.T) {
 func TestTrustedFailsClosed(t *testing.T) {
 	t.Parallel()
 	targets := []catalog.Target{
-		target(provider(t, openai.New, "a", low), "m"), target(provider(t, anthropic.New, "b", medium), "m"),
+		target(newProvider(t, openai.New, "a", low), "m"), target(newProvider(t, anthropic.New, "b", medium), "m"),
 	}
 	for _, label := range []llmv1.Sensitivity{high, high + 1} {
 		got, err := catalog.Trusted(targets, label)
@@ -174,50 +175,12 @@ func TestTrustedFailsClosed(t *testing.T) {
 	}
 }
 
-func TestSpeaking(t *testing.T) {
-	t.Parallel()
-	gpt := target(provider(t, openai.New, "one", high), "gpt")
-	opus := target(provider(t, anthropic.New, "claude", high), "opus")
-	const openAI, anthropicD = llmv1.Dialect_DIALECT_OPENAI, llmv1.Dialect_DIALECT_ANTHROPIC
-	cases := []struct {
-		name    string
-		targets []catalog.Target
-		dialect llmv1.Dialect
-		want    string
-		advice  string
-	}{
-		{"all", []catalog.Target{gpt, gpt}, openAI, "one:gpt one:gpt", ""},
-		{"some, in order", []catalog.Target{opus, gpt, opus}, anthropicD, "claude:opus claude:opus", ""},
-		{"none speak OpenAI", []catalog.Target{opus}, openAI, "", "POST /v1/messages"},
-		{"none speak Anthropic", []catalog.Target{gpt}, anthropicD, "", "POST /v1/chat/completions"},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			got, err := catalog.Speaking(c.targets, c.dialect)
-			if names(got) != c.want {
-				t.Errorf("%q, want %q", names(got), c.want)
-			}
-			if c.advice == "" {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			why, field := reason(t, err)
-			if why != errorsv1.Reason_REASON_UNSUPPORTED || field != "model" || !strings.Contains(err.Error(), c.advice) {
-				t.Errorf("%v, want the way by %s", err, c.advice)
-			}
-		})
-	}
-}
-
 // TestFiltersLeaveTheCatalog: a filter must not move the targets that the next request gets.
 func TestFiltersLeaveTheCatalog(t *testing.T) {
 	t.Parallel()
 	targets := []catalog.Target{
-		target(provider(t, openai.New, "a", low), "m"), target(provider(t, anthropic.New, "b", high), "m"),
-		target(provider(t, openai.New, "c", high), "m"),
+		target(newProvider(t, openai.New, "a", low), "m"), target(newProvider(t, anthropic.New, "b", high), "m"),
+		target(newProvider(t, openai.New, "c", high), "m"),
 	}
 	c := catalog.New([]catalog.Model{{Name: "x", Targets: targets}}, nil)
 	for range 2 {
@@ -228,20 +191,17 @@ func TestFiltersLeaveTheCatalog(t *testing.T) {
 		if got, err = catalog.Trusted(got, high); err != nil || names(got) != "b:m c:m" {
 			t.Fatalf("%q, %v", names(got), err)
 		}
-		if got, err = catalog.Speaking(got, llmv1.Dialect_DIALECT_OPENAI); err != nil || names(got) != "c:m" {
-			t.Fatalf("%q, %v", names(got), err)
-		}
 	}
 }
 
 func TestLists(t *testing.T) {
 	t.Parallel()
-	p := provider(t, openai.New, "one", high)
+	p := newProvider(t, openai.New, "one", high)
 	c := catalog.New([]catalog.Model{{Name: "b"}, {Name: "a"}}, []catalog.Provider{p})
 	if m := c.Models(); len(m) != 2 || m[0].Name != "b" || m[1].Name != "a" {
 		t.Errorf("%v: not in the file's order", m)
 	}
-	if got := c.Providers(); len(got) != 1 || got[0].Adapter != p.Adapter {
+	if got := c.Providers(); len(got) != 1 || got[0].Provider != p.Provider {
 		t.Errorf("%v", got)
 	}
 }

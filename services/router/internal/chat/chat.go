@@ -11,7 +11,8 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
-	"github.com/headgate-mesh/headgate/services/router/internal/steer"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // Server is the service. Safe for concurrent use.
@@ -27,66 +28,104 @@ func New(c *catalog.Catalog, o *observe.Observer) *Server {
 	return &Server{catalog: c, observer: o}
 }
 
-// Chat implements RouterService.
-func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (*routerv1.ChatResponse, error) {
-	targets, wishes, err := s.plan(ctx, r.GetModel())
+// try makes one attempt under observation.
+type try func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (settled bool, err error)
+
+// run tries the targets of a model.
+func (s *Server) run(ctx context.Context, operation, model string, stream bool, try try) error {
+	p, err := plan.Make(ctx, s.catalog, model)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ctx, cancel := attempt.Deadline(ctx, targets, wishes.Timeout)
+	ctx, cancel := attempt.Deadline(ctx, p.Targets, p.Wishes.Timeout)
 	defer cancel()
-	var response *routerv1.ChatResponse
-	err = attempt.InOrder(ctx, targets, func(ctx context.Context, t catalog.Target, number int) (settled bool, err error) {
-		ctx, seen := s.observer.Begin(ctx, t, false)
+	return attempt.Run(ctx, p.Targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
+		ctx, seen := s.observer.Begin(ctx, operation, t, stream)
 		defer func() { seen.End(err) }()
-		answer, err := t.Provider.Chat(ctx, &providerv1.ChatRequest{Model: t.Model, Prompt: r.GetPrompt()})
-		if err != nil {
-			return false, err
-		}
-		seen.Reading(reading(answer.GetCompletion()))
-		response = &routerv1.ChatResponse{Completion: answer.GetCompletion(), Served: served(t, answer.GetUpstreamRequestId(), number)}
-		return true, nil
+		return try(ctx, t, n, seen)
 	})
+}
+
+// Chat implements RouterService.
+func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *routerv1.ChatResponse, err error) {
+	err = s.run(ctx, observe.Chat, r.GetModel(), false,
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+			answer, err := t.Provider.Chat(ctx, &providerv1.ChatRequest{Model: t.Model, Prompt: r.GetPrompt()})
+			if err != nil {
+				return false, err
+			}
+			seen.Reading(provider.Reading(answer.GetCompletion()))
+			response = &routerv1.ChatResponse{
+				Completion: answer.GetCompletion(), Served: served(t, answer, n),
+			}
+			return true, nil
+		})
 	return response, err
 }
 
 // StreamChat implements RouterService.
 func (s *Server) StreamChat(r *routerv1.StreamChatRequest, out grpc.ServerStreamingServer[routerv1.StreamChatResponse]) error {
-	targets, wishes, err := s.plan(out.Context(), r.GetModel())
-	if err != nil {
-		return err
-	}
-	ctx, cancel := attempt.Deadline(out.Context(), targets, wishes.Timeout)
-	defer cancel()
-	return attempt.InOrder(ctx, targets, func(ctx context.Context, t catalog.Target, number int) (settled bool, err error) {
-		ctx, seen := s.observer.Begin(ctx, t, true)
-		defer func() { seen.End(err) }()
-		d := &delivery{out: out, seen: seen, target: t, number: number}
-		err = t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{Model: t.Model, Prompt: r.GetPrompt()}, t.Silences, d.emit)
-		seen.Reading(d.reading)
-		return d.sent, err
-	})
+	return s.run(out.Context(), observe.Chat, r.GetModel(), true,
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+			d := &delivery{out: out, seen: seen, target: t, number: n}
+			err := t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{
+				Model: t.Model, Prompt: r.GetPrompt(), IncludeExtensions: r.GetIncludeExtensions(),
+			}, t.Silences, d.emit)
+			if err == nil {
+				err = d.end()
+			}
+			seen.Reading(d.reading)
+			return d.sent, err
+		})
 }
 
-// plan chooses the targets that may see the call, in any dialect: the adapters translate.
-func (s *Server) plan(ctx context.Context, model string) ([]catalog.Target, steer.Wishes, error) {
-	wishes, err := steer.Read(ctx)
-	if err != nil {
-		return nil, wishes, err
-	}
-	if wishes.Route != "" {
-		model = wishes.Route
-	}
-	targets, err := s.catalog.Resolve(model)
-	if err != nil {
-		return nil, wishes, err
-	}
-	targets, err = catalog.Trusted(targets, wishes.Sensitivity)
-	return targets, wishes, err
+// Embed implements RouterService.
+func (s *Server) Embed(ctx context.Context, r *routerv1.EmbedRequest) (response *routerv1.EmbedResponse, err error) {
+	err = s.run(ctx, observe.Embeddings, r.GetModel(), false,
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+			answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: r.GetInput()})
+			if err != nil {
+				return false, err
+			}
+			seen.Reading(embedded(answer))
+			response = &routerv1.EmbedResponse{
+				Embeddings: answer.GetEmbeddings(), Model: answer.GetModel(), Usage: answer.GetUsage(), Served: served(t, answer, n),
+			}
+			return true, nil
+		})
+	return response, err
 }
 
-func served(t catalog.Target, requestID string, number int) *routerv1.Served {
-	return &routerv1.Served{
-		Provider: t.Provider.Name(), Model: t.Model, UpstreamRequestId: requestID, Attempts: int32(number),
+// CountTokens implements RouterService.
+func (s *Server) CountTokens(ctx context.Context, r *routerv1.CountTokensRequest) (response *routerv1.CountTokensResponse, err error) {
+	err = s.run(ctx, observe.CountTokens, r.GetModel(), false,
+		func(ctx context.Context, t catalog.Target, n attempt.Number, _ *observe.Attempt) (bool, error) {
+			answer, err := t.Provider.CountTokens(ctx, &providerv1.CountTokensRequest{Model: t.Model, Prompt: r.GetPrompt()})
+			if provider.Unasked(err) {
+				response = estimated(t, r.GetPrompt())
+				return true, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			response = &routerv1.CountTokensResponse{InputTokens: answer.GetInputTokens(), Served: served(t, answer, n)}
+			return true, nil
+		})
+	return response, err
+}
+
+// answered is what all answers of providers tell of themselves.
+type answered interface {
+	GetUpstreamRequestId() string
+}
+
+func served(t catalog.Target, answer answered, n attempt.Number) *routerv1.Served {
+	s := &routerv1.Served{
+		Provider: t.Provider.Name, Model: t.Model, UpstreamRequestId: answer.GetUpstreamRequestId(),
+		Attempts: int32(n.Attempts), //nolint:gosec // a handful
 	}
+	if warned, ok := answer.(interface{ GetWarnings() []string }); ok {
+		s.Warnings = warned.GetWarnings()
+	}
+	return s
 }

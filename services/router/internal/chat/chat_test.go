@@ -27,6 +27,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const (
@@ -105,7 +106,7 @@ type mesh struct {
 	providers []catalog.Provider
 }
 
-type newAdapter = func(adapter.Config) (*adapter.Adapter, error)
+type newAdapter = func(adapter.Config) (*provider.Provider, error)
 
 // newMesh is a router whose model x is served by providers a, b... in order.
 func newMesh(t *testing.T, handlers ...http.HandlerFunc) *mesh {
@@ -128,14 +129,14 @@ func mixedMesh(t *testing.T, builders []newAdapter, handlers []http.HandlerFunc)
 		s := httptest.NewServer(h)
 		t.Cleanup(s.Close)
 		a, err := builders[i](adapter.Config{
-			Name: string(rune('a' + i)), BaseURL: s.URL, Key: "own-credential", Trust: llmv1.Sensitivity_SENSITIVITY_MEDIUM, Connect: time.Second,
+			Name: string(rune('a' + i)), BaseURLs: []string{s.URL}, Key: "own-credential", Trust: llmv1.Sensitivity_SENSITIVITY_MEDIUM, Connect: time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(a.Close)
-		patient := adapter.Silences{FirstContent: time.Minute, Gap: time.Minute}
-		m.providers = append(m.providers, catalog.Provider{Adapter: a, Silences: patient, Total: time.Minute})
+		patient := provider.Silences{FirstContent: time.Minute, Gap: time.Minute}
+		m.providers = append(m.providers, catalog.Provider{Provider: a, Silences: patient, Total: time.Minute})
 		x.Targets = append(x.Targets, catalog.Target{Provider: a, Model: "m", Total: time.Minute, Silences: patient})
 	}
 	m.server = chat.New(catalog.New([]catalog.Model{x}, m.providers), observer)
@@ -143,7 +144,7 @@ func mixedMesh(t *testing.T, builders []newAdapter, handlers []http.HandlerFunc)
 }
 
 func (m *mesh) failures(i int) int64 {
-	_, _, failures := m.providers[i].Adapter.Stats().Read()
+	_, _, failures := m.providers[i].Provider.Stats().Read()
 	return failures
 }
 
@@ -241,7 +242,7 @@ func TestStreamChat(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t, stream(role, text, text, stop, usage, done), untouched(t))
 	c, err := m.stream(t.Context())
-	if err != nil || c.kinds() != "S(dd)uF" {
+	if err != nil || c.kinds() != "S(dd)Fu" {
 		t.Fatalf("%v: %s", err, c.kinds())
 	}
 	c.checkServed(t, "a", 1)
@@ -297,7 +298,7 @@ func TestStreamChatFailover(t *testing.T) {
 			t.Parallel()
 			m := newMesh(t, first, stream(role, text, stop, usage, done))
 			c, err := m.stream(t.Context())
-			if err != nil || c.kinds() != "S(d)uF" {
+			if err != nil || c.kinds() != "S(d)Fu" {
 				t.Fatalf("%v: %s", err, c.kinds())
 			}
 			c.checkServed(t, "b", 2)
@@ -338,8 +339,8 @@ func TestStreamChatWithoutContent(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"with a finish reason":    {stream(role, stop, usage, done), "SuF"},
-		"without a finish reason": {stream(role, usage, done), "SuF"},
+		"with a finish reason":    {stream(role, stop, usage, done), "SFu"},
+		"without a finish reason": {stream(role, usage, done), "SFu"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

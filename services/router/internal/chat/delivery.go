@@ -2,11 +2,16 @@ package chat
 
 import (
 	"github.com/headgate-mesh/headgate/dialect"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/estimate"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 type sender interface {
@@ -16,23 +21,26 @@ type sender interface {
 // delivery carries one attempt's events to the caller. What comes before the first content is held back, so that
 // another target may still take over.
 type delivery struct {
-	out     sender
-	seen    *observe.Attempt
-	target  catalog.Target
-	number  int
-	held    []*routerv1.StreamChatResponse
-	sent    bool
-	reading dialect.Reading
+	out      sender
+	seen     *observe.Attempt
+	target   catalog.Target
+	number   attempt.Number
+	held     []*routerv1.StreamChatResponse
+	sent     bool
+	finished bool
+	reading  dialect.Reading
 }
 
-func (d *delivery) emit(m *providerv1.StreamChatResponse) error {
-	d.note(m.GetEvent())
+// emit is the provider.Emit of a typed stream.
+func (d *delivery) emit(m *providerv1.StreamChatResponse, _ bool) error {
+	provider.Note(&d.reading, m.GetEvent())
+	d.finished = d.finished || m.GetEvent().GetFinish() != nil
 	response := &routerv1.StreamChatResponse{Event: m.GetEvent()}
 	if !d.sent && len(d.held) == 0 {
-		response.Served = served(d.target, m.GetUpstreamRequestId(), d.number)
+		response.Served = served(d.target, m, d.number)
 	}
 	d.held = append(d.held, response)
-	if !d.sent && !shows(m.GetEvent()) {
+	if !d.sent && !provider.Shows(m.GetEvent()) {
 		return nil
 	}
 	return d.flush()
@@ -50,23 +58,23 @@ func (d *delivery) flush() error {
 	return nil
 }
 
-// note keeps what the stream tells of its cost.
-func (d *delivery) note(e *llmv1.StreamEvent) {
-	switch {
-	case e.GetStart() != nil:
-		d.reading.ID, d.reading.Model = e.GetStart().GetId(), e.GetStart().GetModel()
-	case e.GetUsage() != nil:
-		d.reading.Usage = e.GetUsage()
-	case e.GetFinish() != nil:
-		d.reading.Finish, d.reading.RawFinish = e.GetFinish().GetReason(), e.GetFinish().GetRawReason()
+// end refuses an answer that ended without a finish.
+func (d *delivery) end() error {
+	if !d.finished {
+		return fault.New(errorsv1.Reason_REASON_STREAM_TRUNCATED,
+			"provider %s ended its stream before the answer was complete; try again", d.target.Provider.Name).
+			With("provider", d.target.Provider.Name)
 	}
+	return d.flush()
 }
 
-// shows reports whether an event shows the caller something, or ends the answer.
-func shows(e *llmv1.StreamEvent) bool { return e.GetPartDelta() != nil || e.GetFinish() != nil }
+func embedded(r *providerv1.EmbedResponse) dialect.Reading {
+	return dialect.Reading{Usage: r.GetUsage(), Model: r.GetModel()}
+}
 
-func reading(c *llmv1.Completion) dialect.Reading {
-	return dialect.Reading{
-		Usage: c.GetUsage(), Finish: c.GetFinishReason(), RawFinish: c.GetRawFinishReason(), ID: c.GetId(), Model: c.GetModel(),
+func estimated(t catalog.Target, p *llmv1.Prompt) *routerv1.CountTokensResponse {
+	return &routerv1.CountTokensResponse{
+		InputTokens: estimate.Prompt(p), Estimated: true,
+		Served: &routerv1.Served{Provider: t.Provider.Name, Model: t.Model},
 	}
 }

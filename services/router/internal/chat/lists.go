@@ -8,6 +8,7 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // ListModels implements RouterService. A provider that can't be asked is left out: the names of the others still work.
@@ -31,18 +32,8 @@ func configured(models []catalog.Model) []*llmv1.Model {
 	list := make([]*llmv1.Model, 0, len(models))
 	for _, m := range models {
 		list = append(list, &llmv1.Model{
-			Id: m.Name, Provider: m.Targets[0].Provider.Name(), OwnedBy: "headgate", DisplayName: m.Name, Dialects: dialects(m.Targets),
+			Id: m.Name, Provider: m.Targets[0].Provider.Name, OwnedBy: "headgate", DisplayName: m.Name, Dialects: provider.Dialects,
 		})
-	}
-	return list
-}
-
-func dialects(targets []catalog.Target) []llmv1.Dialect {
-	var list []llmv1.Dialect
-	for _, t := range targets {
-		if d := t.Provider.Dialect(); !slices.Contains(list, d) {
-			list = append(list, d)
-		}
 	}
 	return list
 }
@@ -54,7 +45,7 @@ func (s *Server) offered(ctx context.Context) [][]*llmv1.Model {
 	var wg sync.WaitGroup
 	for i, p := range providers {
 		wg.Go(func() {
-			if models, err := p.Adapter.Models(ctx); err == nil {
+			if models, err := p.Provider.Models(ctx); err == nil {
 				lists[i] = models
 			}
 		})
@@ -76,16 +67,20 @@ func (s *Server) ListTargets(context.Context, *routerv1.ListTargetsRequest) (*ro
 		}
 	}
 	for _, p := range s.catalog.Providers() {
-		list = append(list, target("", catalog.Target{Provider: p.Adapter}))
+		list = append(list, target("", catalog.Target{Provider: p.Provider}))
 	}
 	return &routerv1.ListTargetsResponse{Targets: list}, nil
 }
 
 func target(name string, t catalog.Target) *routerv1.Target {
 	inFlight, attempts, failures := t.Provider.Stats().Read()
-	return &routerv1.Target{
-		Model: name, Provider: t.Provider.Name(), Kind: t.Provider.Kind(), UpstreamModel: t.Model,
-		Dialect: t.Provider.Dialect(), Trust: t.Provider.Trust(),
+	out := &routerv1.Target{
+		Model: name, Provider: t.Provider.Name, Kind: t.Provider.Kind, UpstreamModel: t.Model,
+		Dialect: t.Provider.Dialect, Trust: t.Provider.Trust,
 		InFlight: inFlight, Attempts: attempts, Failures: failures,
 	}
+	if load, ok := t.Provider.Load(); ok {
+		out.Load = &routerv1.Load{Running: load.Running, Waiting: load.Waiting, CacheUsage: load.CacheUsage}
+	}
+	return out
 }

@@ -25,8 +25,7 @@ func TestListModels(t *testing.T) {
 		want     string
 	}{
 		{"configured first, then the providers' in order", []http.HandlerFunc{listing("g2", "g1"), listing("c1")}, 0, "x g2 g1 c1"},
-		{"OpenAI's only", []http.HandlerFunc{listing("g1"), listing("c1")}, llmv1.Dialect_DIALECT_OPENAI, "x g1"},
-		{"Anthropic's only", []http.HandlerFunc{listing("g1"), listing("c1")}, llmv1.Dialect_DIALECT_ANTHROPIC, "x c1"},
+		{"every one in every dialect", []http.HandlerFunc{listing("g1"), listing("c1")}, llmv1.Dialect_DIALECT_ANTHROPIC, "x g1 c1"},
 		{"no name twice", []http.HandlerFunc{listing("x", "g1"), listing("g1", "c1")}, 0, "x g1 c1"},
 		{"a provider that is down is left out", []http.HandlerFunc{down, listing("c1")}, 0, "x c1"},
 		{"all down: the configured ones", []http.HandlerFunc{down, down}, 0, "x"},

@@ -1,10 +1,13 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -12,8 +15,8 @@ import (
 )
 
 const (
-	maxModelBytes = 256
-	maxMessages   = 100_000 // Anthropic's own bound, the largest known
+	maxMessages = 100_000 // Anthropic's own bound, the largest known
+	maxInputs   = 2048    // OpenAI's
 )
 
 // Validate checks a request message before its handler sees it. Errors are MISSING_FIELD and INVALID_FIELD with the
@@ -24,42 +27,44 @@ func Validate(m proto.Message) error {
 		return question(r.GetModel(), r.GetPrompt())
 	case *routerv1.StreamChatRequest:
 		return question(r.GetModel(), r.GetPrompt())
+	case *routerv1.CountTokensRequest:
+		return question(r.GetModel(), r.GetPrompt())
+	case *routerv1.EmbedRequest:
+		return cmp.Or(named(r.GetModel()), input(r.GetInput()))
 	}
 	return nil
 }
 
 func question(model string, p *llmv1.Prompt) error {
+	if len(p.GetMessages()) > maxMessages {
+		return invalid("prompt.messages", "must be at most %d messages", maxMessages)
+	}
+	return cmp.Or(named(model), dialect.CheckPrompt(p), sampling(p.GetSampling()))
+}
+
+func named(model string) error {
 	switch {
 	case model == "":
 		return missing("model", "name a model; ListModels lists them")
-	case len(model) > maxModelBytes:
-		return invalid("model", "must be at most %d bytes", maxModelBytes)
-	case len(p.GetMessages()) == 0:
-		return missing("prompt.messages", "send at least one message")
-	case len(p.GetMessages()) > maxMessages:
-		return invalid("prompt.messages", "must be at most %d messages", maxMessages)
+	case len(model) > dialect.MaxModel:
+		return invalid("model", "must be at most %d bytes", dialect.MaxModel)
 	}
-	for i, m := range p.GetMessages() {
-		if err := message(fmt.Sprintf("prompt.messages[%d]", i), m); err != nil {
-			return err
-		}
-	}
-	return sampling(p.GetSampling())
+	return nil
 }
 
-func message(path string, m *llmv1.Message) error {
-	switch m.GetRole() {
-	case llmv1.Role_ROLE_SYSTEM, llmv1.Role_ROLE_USER, llmv1.Role_ROLE_ASSISTANT:
-	default:
-		return invalid(path+".role", "must be ROLE_SYSTEM, ROLE_USER or ROLE_ASSISTANT")
-	}
-	if len(m.GetParts()) == 0 {
-		return missing(path+".parts", "send at least one part")
-	}
-	for i, p := range m.GetParts() {
-		if p.GetKind() == nil {
-			return missing(fmt.Sprintf("%s.parts[%d]", path, i), "set text or refusal")
-		}
+func input(in *llmv1.EmbeddingInput) error {
+	texts, lists := len(in.GetTexts()), len(in.GetTokenLists())
+	switch {
+	case texts+lists == 0:
+		return missing("input.texts", "send at least one text")
+	case texts > 0 && lists > 0:
+		return invalid("input.token_lists", "can't be set beside input.texts; send one of them")
+	case texts+lists > maxInputs:
+		return invalid("input", "must be at most %d texts", maxInputs)
+	case in.Dimensions != nil && in.GetDimensions() < 1:
+		return invalid("input.dimensions", "must be at least 1")
+	case slices.Contains(in.GetTexts(), ""):
+		return invalid("input.texts", "must not hold an empty text")
 	}
 	return nil
 }
@@ -79,6 +84,10 @@ func sampling(s *llmv1.Sampling) error {
 		return invalid(path+"top_k", "must be at least 1")
 	case s.FrequencyPenalty != nil && !within(s.GetFrequencyPenalty(), -2, 2):
 		return invalid(path+"frequency_penalty", "must be from -2 to 2")
+	case s.Choices != nil && (s.GetChoices() < 1 || s.GetChoices() > 128):
+		return invalid(path+"choices", "must be from 1 to 128")
+	case s.TopLogProbs != nil && (s.GetTopLogProbs() < 0 || s.GetTopLogProbs() > 20):
+		return invalid(path+"top_log_probs", "must be from 0 to 20")
 	case s.PresencePenalty != nil && !within(s.GetPresencePenalty(), -2, 2):
 		return invalid(path+"presence_penalty", "must be from -2 to 2")
 	}

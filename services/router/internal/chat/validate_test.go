@@ -56,7 +56,7 @@ func TestValidate(t *testing.T) {
 		{"no messages", messages(), missing, "prompt.messages"},
 		{"too many messages", messages(make([]*llmv1.Message, 100_001)...), invalid, "prompt.messages"},
 		{"no role", messages(say(0, "Hi")), invalid, "prompt.messages[0].role"},
-		{"tool", messages(user, say(llmv1.Role_ROLE_TOOL, "Hi")), invalid, "prompt.messages[1].role"},
+		{"a tool that just talks", messages(user, say(llmv1.Role_ROLE_TOOL, "Hi")), invalid, "prompt.messages[1].parts[0]"},
 		{"a newer role", messages(say(99, "Hi")), invalid, "prompt.messages[0].role"},
 		{"no parts", messages(user, say(llmv1.Role_ROLE_USER)), missing, "prompt.messages[1].parts"},
 		{"an empty part", messages(&llmv1.Message{Role: llmv1.Role_ROLE_USER, Parts: []*llmv1.Part{user.Parts[0], {}}}), missing, "prompt.messages[0].parts[1]"},

@@ -66,12 +66,12 @@ type labelSet struct {
 	plain, input, output attribute.Set
 }
 
-func newLabelSet(t catalog.Target, model string) *labelSet {
+func newLabelSet(operation string, t catalog.Target, model string) *labelSet {
 	base := []attribute.KeyValue{
-		attribute.String("gen_ai.operation.name", "chat"),
-		attribute.String("gen_ai.provider.name", t.Provider.Kind()),
+		attribute.String("gen_ai.operation.name", operation),
+		attribute.String("gen_ai.provider.name", t.Provider.Kind),
 		attribute.String("gen_ai.request.model", model),
-		attribute.String("headgate.provider", t.Provider.Name()),
+		attribute.String("headgate.provider", t.Provider.Name),
 	}
 	with := func(extra ...attribute.KeyValue) attribute.Set {
 		return attribute.NewSet(append(append([]attribute.KeyValue{}, base...), extra...)...)
@@ -90,25 +90,25 @@ func (l *labelSet) failed(errorType string) attribute.Set {
 
 // labels keeps label sets. Its zero value is ready.
 type labels struct {
-	sets sync.Map // [2]string{provider, model} -> *labelSet
+	sets sync.Map // [3]string{operation, provider, model} -> *labelSet
 	size atomic.Int64
 }
 
-// of returns the labels of a target. A model gets its own only once a provider has answered for it (known), and while
+// of returns the labels of an operation at a target. A model gets its own only once a provider has answered for it (known), and while
 // there is room; until then it counts as _OTHER.
-func (l *labels) of(t catalog.Target, known bool) *labelSet {
-	key := [2]string{t.Provider.Name(), t.Model}
+func (l *labels) of(operation string, t catalog.Target, known bool) *labelSet {
+	key := [3]string{operation, t.Provider.Name, t.Model}
 	if s, ok := l.sets.Load(key); ok {
 		return s.(*labelSet)
 	}
 	if !known || l.size.Load() >= maxLabels {
-		key[1] = "_OTHER"
+		key[2] = "_OTHER"
 		if s, ok := l.sets.Load(key); ok {
 			return s.(*labelSet)
 		}
 	} else {
 		l.size.Add(1)
 	}
-	s, _ := l.sets.LoadOrStore(key, newLabelSet(t, key[1]))
+	s, _ := l.sets.LoadOrStore(key, newLabelSet(operation, t, key[2]))
 	return s.(*labelSet)
 }

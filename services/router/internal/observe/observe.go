@@ -16,8 +16,8 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // Observer measures attempts. Safe for concurrent use.
@@ -46,20 +46,29 @@ type Attempt struct {
 	start   time.Time
 	first   time.Duration
 	reading dialect.Reading
+
+	operation string
 }
 
-// Begin starts observing; the context carries the span.
-func (o *Observer) Begin(ctx context.Context, t catalog.Target, stream bool) (context.Context, *Attempt) {
-	ctx, span := o.tracer.Start(ctx, "chat "+t.Model, trace.WithSpanKind(trace.SpanKindClient))
+// The operations, in the words of the GenAI conventions; counting has none there.
+const (
+	Chat        = "chat"
+	Embeddings  = "embeddings"
+	CountTokens = "count_tokens"
+)
+
+// Begin starts observing an operation; the context carries the span.
+func (o *Observer) Begin(ctx context.Context, operation string, t catalog.Target, stream bool) (context.Context, *Attempt) {
+	ctx, span := o.tracer.Start(ctx, operation+" "+t.Model, trace.WithSpanKind(trace.SpanKindClient))
 	if span.IsRecording() {
 		span.SetAttributes(
-			attribute.String("gen_ai.operation.name", "chat"),
-			attribute.String("gen_ai.provider.name", t.Provider.Kind()),
+			attribute.String("gen_ai.operation.name", operation),
+			attribute.String("gen_ai.provider.name", t.Provider.Kind),
 			attribute.String("gen_ai.request.model", t.Model),
 			attribute.Bool("gen_ai.request.stream", stream),
-			attribute.String("headgate.provider", t.Provider.Name()))
+			attribute.String("headgate.provider", t.Provider.Name))
 	}
-	return ctx, &Attempt{o: o, ctx: ctx, span: span, target: t, start: time.Now()}
+	return ctx, &Attempt{o: o, ctx: ctx, span: span, operation: operation, target: t, start: time.Now()}
 }
 
 // Content notes that the client could see something; only the first time counts.
@@ -74,7 +83,7 @@ func (a *Attempt) Reading(r dialect.Reading) { a.reading = r }
 
 // End records the attempt; err is nil for a complete answer.
 func (a *Attempt) End(err error) {
-	set := a.o.labels.of(a.target, a.reading.Usage != nil)
+	set := a.o.labels.of(a.operation, a.target, a.reading.Usage != nil)
 	a.o.record(a, set, err)
 	if a.span.IsRecording() {
 		a.describe(err)
@@ -104,13 +113,13 @@ func (a *Attempt) describe(err error) {
 
 // complain logs failures that an operator may have to act on.
 func (a *Attempt) complain(err error) {
-	if !adapter.AtFault(err) {
+	if !provider.AtFault(err) {
 		return
 	}
 	f := fault.From(err)
 	attrs := []slog.Attr{
 		slog.String("request_id", meta.RequestID(a.ctx)),
-		slog.String("provider", a.target.Provider.Name()),
+		slog.String("provider", a.target.Provider.Name),
 		slog.String("reason", fault.Code(f.Reason)),
 		slog.Duration("after", time.Since(a.start)),
 	}

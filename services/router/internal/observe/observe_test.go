@@ -114,7 +114,7 @@ func counted(in, out int64) dialect.Reading {
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	_, a := b.Begin(t.Context(), target(t, "acme", "gpt-5"), true)
+	_, a := b.Begin(t.Context(), observe.Chat, target(t, "acme", "gpt-5"), true)
 	a.Content()
 	a.Content()
 	a.Reading(counted(3, 5))
@@ -151,10 +151,10 @@ func TestComplete(t *testing.T) {
 func TestZeroIsACount(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	_, a := b.Begin(t.Context(), target(t, "acme", "m"), false)
+	_, a := b.Begin(t.Context(), observe.Chat, target(t, "acme", "m"), false)
 	a.Reading(counted(0, 0))
 	a.End(nil)
-	_, a = b.Begin(t.Context(), target(t, "acme", "m"), false)
+	_, a = b.Begin(t.Context(), observe.Chat, target(t, "acme", "m"), false)
 	a.End(nil)
 	if counts, _ := b.points(t, tokens); counts["m input acme"] != 1 || counts["m output acme"] != 1 || len(counts) != 2 {
 		t.Errorf("%v", counts)
@@ -189,7 +189,7 @@ func TestFailed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			_, a := b.Begin(meta.WithRequestID(t.Context(), "req_1"), target(t, "acme", "m"), false)
+			_, a := b.Begin(meta.WithRequestID(t.Context(), "req_1"), observe.Chat, target(t, "acme", "m"), false)
 			a.End(c.err)
 			if counts, _ := b.points(t, duration); counts[c.kind+" _OTHER acme"] != 1 || len(counts) != 1 {
 				t.Errorf("%v, want one of %s", counts, c.kind)
@@ -222,7 +222,7 @@ func TestModelsAreBounded(t *testing.T) {
 			for w := range 8 {
 				wg.Go(func() {
 					for i := w; i < names; i += 8 {
-						_, a := observer.Begin(t.Context(), catalog.Target{Provider: p.Provider, Model: fmt.Sprint("model-", i)}, false)
+						_, a := observer.Begin(t.Context(), observe.Chat, catalog.Target{Provider: p.Provider, Model: fmt.Sprint("model-", i)}, false)
 						a.Content()
 						a.Reading(reading)
 						a.End(nil)
@@ -266,7 +266,7 @@ func TestKnownModelKeepsItsSeries(t *testing.T) {
 	t.Parallel()
 	b, to := newBench(t), target(t, "acme", "gpt-5")
 	for _, r := range []dialect.Reading{{}, counted(1, 1), {}} {
-		_, a := b.Begin(t.Context(), to, false)
+		_, a := b.Begin(t.Context(), observe.Chat, to, false)
 		a.Reading(r)
 		a.End(nil)
 	}
@@ -279,7 +279,7 @@ func TestKnownModelKeepsItsSeries(t *testing.T) {
 func TestFirstContentIsTheFirst(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	_, a := b.Begin(t.Context(), target(t, "acme", "m"), true)
+	_, a := b.Begin(t.Context(), observe.Chat, target(t, "acme", "m"), true)
 	a.Content()
 	<-time.After(30 * time.Millisecond)
 	a.Content()

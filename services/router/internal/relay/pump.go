@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/headgate-mesh/headgate/dialect"
@@ -9,9 +10,8 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
-	"github.com/headgate-mesh/headgate/services/router/internal/wire"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const (
@@ -21,117 +21,139 @@ const (
 	maxChunk = 4 << 20
 )
 
-type sender interface {
-	Send(m *routerv1.RelayResponse) error
-}
-
-// pump carries one answer to the client.
+// pump carries one attempt's answer to the client.
 type pump struct {
-	wire      *wire.Wire
-	out       sender
-	seen      *observe.Attempt
-	requestID string
-	head      *routerv1.RelayHead
+	call *call
+	seen *observe.Attempt
+	// head goes with the first message; nil once it is sent.
+	head *routerv1.RelayHead
 	// held are frames that are judged and not sent yet.
 	held []byte
-	// told says that the client has the failure, within its stream: the call itself ends well.
-	told bool
-	// more says that another target may take over while the client hasn't seen any content; shown that it has.
+	// more says that another attempt may take over while the client hasn't seen any content; shown that it has.
 	more, shown bool
 }
 
-// deliver sends an answer. It returns false, with the provider's failure, when nothing was sent and another target may
-// do better.
-func (p *pump) deliver(a *adapter.Answer) (settled bool, err error) {
+// deliver sends an answer in the client's own dialect. It returns false, with the provider's failure, when nothing was
+// sent and another attempt may do better.
+func (p *pump) deliver(a *provider.Answer) (settled bool, err error) {
 	if a.Stream != nil {
 		defer a.Stream.Close()
+		p.head.Stream = true
 		return p.stream(a.Stream)
 	}
-	if p.more && adapter.Transient(a.Status) {
-		return false, providerFailure(a.Status)
+	if a.Status >= 400 {
+		return p.refused(a)
 	}
 	p.seen.Reading(a.Reading)
-	return true, p.whole(a)
+	return true, p.whole(a.Body, a.Reading)
 }
 
-// providerFailure marks an error answer that wasn't shown to the client.
-func providerFailure(status int) error {
-	return fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "the provider answered %d", status).
-		With("http_status", strconv.Itoa(status))
+// refused holds a provider's error back as long as another attempt may do better; in the end it is the client's to read.
+func (p *pump) refused(a *provider.Answer) (settled bool, err error) {
+	failure := fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "the provider answered %d", a.Status).
+		With("http_status", strconv.Itoa(a.Status)).With("provider_code", a.Code).After(a.RetryAfter)
+	show := func() error {
+		p.call.told = true
+		if provider.AtFault(failure) {
+			p.head.Headers = final(p.head.Headers)
+		}
+		return p.whole(a.Body, dialect.Reading{})
+	}
+	if provider.Elsewhere(failure) {
+		p.call.unshown = show
+		return false, failure
+	}
+	if err := show(); err != nil {
+		return true, err
+	}
+	return true, failure
+}
+
+// final tells the vendors' SDKs not to repeat what was tried enough (promise S2).
+func final(headers []*routerv1.Header) []*routerv1.Header {
+	headers = slices.DeleteFunc(headers, func(h *routerv1.Header) bool { return h.GetName() == "x-should-retry" })
+	return append(headers, &routerv1.Header{Name: "x-should-retry", Value: "false"})
 }
 
 // whole sends an answer that isn't a stream: mostly one message.
-func (p *pump) whole(a *adapter.Answer) error {
-	body := a.Body
+func (p *pump) whole(body []byte, r dialect.Reading) error {
 	for len(body) > maxChunk {
 		if err := p.send(body[:maxChunk], nil); err != nil {
 			return err
 		}
 		body = body[maxChunk:]
 	}
-	if err := p.send(body, trailer(a.Reading, true)); err != nil || a.Status < 400 {
-		return err
-	}
-	p.told = true
-	return providerFailure(a.Status)
+	return p.send(body, trailer(r, true))
 }
 
-// stream sends frames as they come; while another target is left, those before the first content are held back. Once
+// stream sends frames as they come; while another attempt may follow, those before the first content are held back. Once
 // something was sent, a failure becomes an error frame of the dialect: the stream never just ends.
-func (p *pump) stream(s *adapter.Stream) (settled bool, err error) {
+func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 	for {
 		frame, verdict, err := s.Next()
 		if err != nil {
-			return p.broken(s, err)
+			return p.broken(s.Reading(), err)
 		}
 		if verdict.Content {
-			p.shown = true
-			p.seen.Content()
+			p.content()
 		}
 		if verdict.Action != dialect.Drop {
 			p.hold(frame.Raw, s.Ready())
 		}
-		switch {
-		case verdict.Action == dialect.Terminal:
+		switch verdict.Action {
+		case dialect.Terminal:
 			p.seen.Reading(s.Reading())
 			return true, p.send(p.held, trailer(s.Reading(), true))
-		case verdict.Action == dialect.Failed:
+		case dialect.Failed:
 			return p.failed(s, frame)
-		case p.due(s):
-			if err := p.send(p.held, nil); err != nil {
+		default:
+			if err := p.flush(s.Ready()); err != nil {
 				return true, err
 			}
-			p.held = nil // the receiver owns what was sent
 		}
 	}
 }
 
-// due reports whether what is held goes out now.
-func (p *pump) due(s *adapter.Stream) bool {
-	switch {
-	case len(p.held) == 0:
-		return false
-	case len(p.held) >= maxMessage:
-		return true
-	}
-	return (p.shown || !p.more) && !s.Ready()
+func (p *pump) content() {
+	p.shown = true
+	p.seen.Content()
 }
 
-// failed ends a stream whose provider said that it failed: the next target's chance, or the client's to read.
-func (p *pump) failed(s *adapter.Stream, frame sse.Frame) (settled bool, err error) {
+// flush sends what is held, if it is due; ready says that more is here already.
+func (p *pump) flush(ready bool) error {
+	switch {
+	case len(p.held) == 0:
+		return nil
+	case len(p.held) >= maxMessage:
+	case ready || (p.more && !p.shown):
+		return nil
+	}
+	err := p.send(p.held, nil)
+	p.held = nil // the receiver owns what was sent
+	return err
+}
+
+// failed ends a stream whose provider said that it failed: another attempt's chance, or the client's to read.
+func (p *pump) failed(s provider.Stream, frame sse.Frame) (settled bool, err error) {
 	status := http.StatusBadGateway
-	if _, err := p.wire.NewDecoder().Decode(frame); err != nil {
+	if err := p.call.edge.FrameError(frame); err != nil {
 		status = fault.From(err).HTTPStatus()
 	}
-	if p.head != nil && p.more && adapter.Transient(status) {
-		return false, providerFailure(status)
+	failure := fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "the provider's stream failed with %d", status).
+		With("http_status", strconv.Itoa(status))
+	show := func() error {
+		p.seen.Reading(s.Reading())
+		p.call.told = true
+		return p.send(p.held, trailer(s.Reading(), false))
 	}
-	p.seen.Reading(s.Reading())
-	p.told = true
-	if err := p.send(p.held, trailer(s.Reading(), false)); err != nil {
+	if p.head != nil && p.more && provider.Elsewhere(failure) {
+		p.call.unshown = show
+		return false, failure
+	}
+	if err := show(); err != nil {
 		return true, err
 	}
-	return true, providerFailure(status)
+	return true, failure
 }
 
 // room is what frames that come together mostly need.
@@ -145,16 +167,16 @@ func (p *pump) hold(raw []byte, more bool) {
 	p.held = append(p.held, raw...)
 }
 
-// broken ends a stream that its provider didn't. While nothing was sent the failure is a status, or another target's
+// broken ends a stream that its provider didn't. While nothing was sent the failure is a status, or another attempt's
 // chance.
-func (p *pump) broken(s *adapter.Stream, cause error) (settled bool, err error) {
+func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) {
 	if p.head != nil {
 		return false, cause
 	}
-	p.seen.Reading(s.Reading())
-	p.held = append(p.held, p.wire.ErrorFrame(fault.From(cause), p.requestID)...)
-	p.told = true
-	if err := p.send(p.held, trailer(s.Reading(), false)); err != nil {
+	p.seen.Reading(r)
+	p.held = append(p.held, p.call.edge.ErrorFrame(fault.From(cause), p.call.requestID)...)
+	p.call.told = true
+	if err := p.send(p.held, trailer(r, false)); err != nil {
 		return true, err
 	}
 	return true, cause
@@ -164,7 +186,7 @@ func (p *pump) broken(s *adapter.Stream, cause error) (settled bool, err error) 
 func (p *pump) send(data []byte, t *routerv1.RelayTrailer) error {
 	m := &routerv1.RelayResponse{Head: p.head, Data: data, Trailer: t}
 	p.head = nil
-	return p.out.Send(m)
+	return p.call.out.Send(m)
 }
 
 func trailer(r dialect.Reading, complete bool) *routerv1.RelayTrailer {

@@ -1,5 +1,5 @@
-// Package relay implements headgate.router.v1.RelayService: a client's bytes out, a provider's bytes back, in the same
-// dialect, as they come.
+// Package relay implements headgate.router.v1.RelayService: a client's bytes out, a provider's bytes back, as they come;
+// translated, once, where the provider speaks another dialect than the client.
 package relay
 
 import (
@@ -7,18 +7,17 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
-	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/edge"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
-	"github.com/headgate-mesh/headgate/services/router/internal/steer"
-	"github.com/headgate-mesh/headgate/services/router/internal/wire"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 // Server is the service. Safe for concurrent use.
@@ -27,88 +26,69 @@ type Server struct {
 
 	catalog  *catalog.Catalog
 	observer *observe.Observer
-	wires    map[llmv1.Dialect]*wire.Wire
+	edges    map[llmv1.Dialect]*edge.Edge
 }
 
 // New builds the service over a catalog.
 func New(c *catalog.Catalog, o *observe.Observer) *Server {
-	return &Server{catalog: c, observer: o, wires: map[llmv1.Dialect]*wire.Wire{
-		llmv1.Dialect_DIALECT_OPENAI:    wire.OpenAI(),
-		llmv1.Dialect_DIALECT_ANTHROPIC: wire.Anthropic(),
+	return &Server{catalog: c, observer: o, edges: map[llmv1.Dialect]*edge.Edge{
+		llmv1.Dialect_DIALECT_OPENAI:    edge.OpenAI(),
+		llmv1.Dialect_DIALECT_ANTHROPIC: edge.Anthropic(),
 	}}
 }
 
 // Relay implements RelayService.
 func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
-	w, ok := s.wires[r.GetDialect()]
-	if !ok || r.GetOperation() != routerv1.Operation_OPERATION_CHAT {
-		return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "the router relays chats in the OpenAI and the Anthropic dialect")
+	c := &call{server: s, out: out, request: r, edge: s.edges[r.GetDialect()], requestID: meta.RequestID(out.Context())}
+	if c.edge == nil || c.edge.ReadFacts[r.GetOperation()] == nil {
+		return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "the dialect has no such operation")
 	}
-	facts, err := w.ReadFacts(r.GetBody())
+	var err error
+	if c.facts, err = c.edge.ReadFacts[r.GetOperation()](r.GetBody()); err != nil {
+		return err
+	}
+	p, err := plan.Make(out.Context(), s.catalog, c.facts.Model)
 	if err != nil {
 		return err
 	}
-	targets, wishes, err := s.plan(out.Context(), facts, w.Dialect)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := attempt.Deadline(out.Context(), targets, wishes.Timeout)
+	ctx, cancel := attempt.Deadline(out.Context(), p.Targets, p.Wishes.Timeout)
 	defer cancel()
-	call := adapter.Call{Body: r.GetBody(), Facts: facts, Headers: r.GetHeaders(), Query: r.GetQuery()}
-	return s.run(ctx, w, targets, call, out)
+	return c.run(ctx, p.Targets)
 }
 
-// plan chooses the targets that may and can take the call.
-func (s *Server) plan(ctx context.Context, facts dialect.Facts, d llmv1.Dialect) ([]catalog.Target, steer.Wishes, error) {
-	wishes, err := steer.Read(ctx)
-	if err != nil {
-		return nil, wishes, err
-	}
-	name := facts.Model
-	if wishes.Route != "" {
-		name = wishes.Route
-	}
-	targets, err := s.catalog.Resolve(name)
-	if err != nil {
-		return nil, wishes, err
-	}
-	if targets, err = catalog.Trusted(targets, wishes.Sensitivity); err != nil {
-		return nil, wishes, err
-	}
-	targets, err = catalog.Speaking(targets, d)
-	return targets, wishes, err
+// operations are the names under which attempts are observed.
+var operations = map[routerv1.Operation]string{
+	routerv1.Operation_OPERATION_CHAT:         observe.Chat,
+	routerv1.Operation_OPERATION_EMBED:        observe.Embeddings,
+	routerv1.Operation_OPERATION_COUNT_TOKENS: observe.CountTokens,
 }
 
 // run tries the targets; the last one's error answer is the client's to read.
-func (s *Server) run(ctx context.Context, w *wire.Wire, targets []catalog.Target, call adapter.Call, out sender) error {
-	told := false
-	err := attempt.InOrder(ctx, targets, func(ctx context.Context, t catalog.Target, number int) (settled bool, err error) {
-		ctx, seen := s.observer.Begin(ctx, t, call.Facts.Stream)
+func (c *call) run(ctx context.Context, targets []catalog.Target) error {
+	err := attempt.Run(ctx, targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
+		ctx, seen := c.server.observer.Begin(ctx, operations[c.request.GetOperation()], t, c.facts.Stream)
 		defer func() { seen.End(err) }()
-		call.Model, call.Silences = t.Model, t.Silences
-		answer, err := t.Provider.Relay(ctx, call)
-		if err != nil {
-			return false, err
+		p := &pump{call: c, seen: seen, more: n.More, head: &routerv1.RelayHead{
+			Provider: t.Provider.Name, Model: t.Model, Attempts: int32(n.Attempts), //nolint:gosec // a handful
+		}}
+		if t.Provider.Speaks(c.edge.Dialect, c.request.GetOperation()) {
+			return c.relay(ctx, t, p)
 		}
-		p := &pump{wire: w, out: out, seen: seen, requestID: meta.RequestID(ctx), head: head(answer, t, number), more: number < len(targets)}
-		settled, err = p.deliver(answer)
-		told = p.told
-		return settled, err
+		return c.translate(ctx, t, p)
 	})
-	if told {
+	switch {
+	case c.told:
 		return nil
+	case c.unshown != nil && !provider.Unasked(err):
+		return c.unshown()
 	}
-	return err
+	return gaveUp(err)
 }
 
-func head(a *adapter.Answer, t catalog.Target, number int) *routerv1.RelayHead {
-	return &routerv1.RelayHead{
-		Status:            int32(a.Status),
-		Headers:           a.Headers,
-		Stream:            a.Stream != nil,
-		Provider:          t.Provider.Name(),
-		Model:             t.Model,
-		UpstreamRequestId: a.UpstreamRequestID,
-		Attempts:          int32(number),
+// gaveUp marks a failure after which a repetition by the client would only repeat what was tried here (promise S2).
+func gaveUp(err error) error {
+	if !provider.AtFault(err) {
+		return err
 	}
+	return fault.From(err).With("final", "true")
 }

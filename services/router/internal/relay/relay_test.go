@@ -26,6 +26,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
 )
 
@@ -93,10 +94,10 @@ func (c *client) trailer() *routerv1.RelayTrailer { return c.got[len(c.got)-1].G
 // mesh is a router whose model x is served by providers a, b... in order.
 type mesh struct {
 	server    *relay.Server
-	providers []*adapter.Adapter
+	providers []*provider.Provider
 }
 
-func newMesh(t *testing.T, newAdapter func(adapter.Config) (*adapter.Adapter, error), handlers ...http.HandlerFunc) *mesh {
+func newMesh(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, error), handlers ...http.HandlerFunc) *mesh {
 	t.Helper()
 	observer, err := observe.New(slog.New(slog.DiscardHandler), tracenoop.NewTracerProvider().Tracer(""), metricnoop.NewMeterProvider().Meter(""))
 	if err != nil {
@@ -107,7 +108,7 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*adapter.Adapter, er
 		s := httptest.NewServer(h)
 		t.Cleanup(s.Close)
 		a, err := newAdapter(adapter.Config{
-			Name: string(rune('a' + i)), BaseURL: s.URL, Key: "own-credential", Trust: llmv1.Sensitivity_SENSITIVITY_MEDIUM, Connect: time.Second,
+			Name: string(rune('a' + i)), BaseURLs: []string{s.URL}, Key: "own-credential", Trust: llmv1.Sensitivity_SENSITIVITY_MEDIUM, Connect: time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +116,7 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*adapter.Adapter, er
 		t.Cleanup(a.Close)
 		m.providers = append(m.providers, a)
 		x.Targets = append(x.Targets, catalog.Target{
-			Provider: a, Model: "m", Total: time.Minute, Silences: adapter.Silences{FirstContent: time.Minute, Gap: time.Minute},
+			Provider: a, Model: "m", Total: time.Minute, Silences: provider.Silences{FirstContent: time.Minute, Gap: time.Minute},
 		})
 	}
 	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), observer)
@@ -562,9 +563,8 @@ func TestUnsupported(t *testing.T) {
 		"no dialect":      {Operation: routerv1.Operation_OPERATION_CHAT, Body: []byte(ask)},
 		"a newer dialect": {Dialect: 99, Operation: routerv1.Operation_OPERATION_CHAT, Body: []byte(ask)},
 		"no operation":    {Dialect: llmv1.Dialect_DIALECT_OPENAI, Body: []byte(ask)},
-		"another dialect than the target's": {
-			Dialect: llmv1.Dialect_DIALECT_ANTHROPIC, Operation: routerv1.Operation_OPERATION_CHAT,
-			Body: []byte(`{"model":"x","max_tokens":1,"messages":[{"role":"user","content":"Hi"}]}`),
+		"no such operation in the dialect": {
+			Dialect: llmv1.Dialect_DIALECT_OPENAI, Operation: routerv1.Operation_OPERATION_COUNT_TOKENS, Body: []byte(ask),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -33,8 +31,8 @@ const (
 type Config struct {
 	// Name is the provider's configured name, for errors.
 	Name string
-	// BaseURL has no trailing slash.
-	BaseURL string
+	// BaseURLs are its replicas, at least one.
+	BaseURLs []string
 	// Key is Headgate's credential; Authorize puts it on a request.
 	Key       string
 	Authorize func(h http.Header, key string)
@@ -42,23 +40,25 @@ type Config struct {
 	Connect time.Duration
 	// UserAgent goes with every request.
 	UserAgent string
+	// MaxInFlight bounds the calls under way at each replica; 0 doesn't.
+	MaxInFlight int64
 }
 
 // Client sends requests to one provider. Safe for concurrent use.
 type Client struct {
 	cfg       Config
-	base      *url.URL
+	replicas  replicas
 	transport *http.Transport
 	mask      *Mask
 }
 
 // New builds a client. It fails on an address that isn't a URL.
 func New(cfg Config) (*Client, error) {
-	base, err := url.Parse(strings.TrimSuffix(cfg.BaseURL, "/"))
+	replicas, err := newReplicas(cfg.BaseURLs)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, base: base, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Key)}, nil
+	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Key)}, nil
 }
 
 // newTransport asks for no compression (a compressed event stream can't be flushed frame by frame) and follows no
@@ -90,26 +90,47 @@ type Request struct {
 	Body []byte
 }
 
-// Send returns the provider's answer, whatever its status, once the head is there. The caller closes the body. Errors
-// are *fault.Error: PROVIDER_UNREACHABLE, TIMEOUT or CANCELLED. Redirects aren't followed.
+// Send returns the provider's answer, whatever its status, once the head is there. It goes to the replica with the
+// fewest calls under way. The caller closes the body. Errors are *fault.Error: PROVIDER_UNREACHABLE, TIMEOUT, CANCELLED,
+// or OVERLOADED where every replica is busy. Redirects aren't followed.
 func (c *Client) Send(ctx context.Context, r Request) (*http.Response, error) {
-	req, err := c.build(ctx, r)
+	to := c.replicas.pick(c.cfg.MaxInFlight)
+	if to == nil {
+		return nil, fault.New(errorsv1.Reason_REASON_OVERLOADED, "provider %s has all it can do; try again a little later", c.cfg.Name).
+			With("provider", c.cfg.Name).After(busyFor)
+	}
+	return c.SendTo(ctx, to, r)
+}
+
+// busyFor is when a caller may try a busy provider again.
+const busyFor = time.Second
+
+// Replicas returns the provider's addresses in the order of the configuration.
+func (c *Client) Replicas() []*Replica { return c.replicas }
+
+// SendTo is Send to one of the Replicas.
+func (c *Client) SendTo(ctx context.Context, to *Replica, r Request) (*http.Response, error) {
+	req, err := c.build(ctx, to, r)
 	if err != nil {
 		return nil, fault.New(errorsv1.Reason_REASON_INTERNAL, "the request to the provider can't be built").Because(err)
 	}
+	to.inFlight.Add(1)
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
+		to.inFlight.Add(-1)
+		to.failed(ctx)
 		return nil, c.Explain(ctx, err)
 	}
+	resp.Body = &body{ReadCloser: resp.Body, of: to}
 	return resp, nil
 }
 
-func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
+func (c *Client) build(ctx context.Context, to *Replica, r Request) (*http.Request, error) {
 	var body io.Reader
 	if r.Body != nil {
 		body = bytes.NewReader(r.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.String()+r.Path, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, to.base+r.Path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +141,9 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	c.cfg.Authorize(req.Header, c.cfg.Key)
+	if c.cfg.Key != "" {
+		c.cfg.Authorize(req.Header, c.cfg.Key)
+	}
 	return req, nil
 }
 
@@ -140,7 +163,7 @@ func (c *Client) Explain(ctx context.Context, err error) error {
 	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return TimeoutError(timerConnect, c.cfg.Connect).With("provider", c.cfg.Name).Because(err)
+		return TimeoutError(TimerConnect, c.cfg.Connect).With("provider", c.cfg.Name).Because(err)
 	}
 	return fault.New(errorsv1.Reason_REASON_PROVIDER_UNREACHABLE,
 		"provider %s can't be reached; try again, or ask the operator to check its address", c.cfg.Name).

@@ -25,7 +25,7 @@ func newClient(t *testing.T, base string) *upstream.Client {
 func clientWithin(t *testing.T, base string, connect time.Duration) *upstream.Client {
 	t.Helper()
 	c, err := upstream.New(upstream.Config{
-		Name: "acme", BaseURL: base, Key: ownKey, Connect: connect, UserAgent: "headgate/test",
+		Name: "acme", BaseURLs: []string{base}, Key: ownKey, Connect: connect, UserAgent: "headgate/test",
 		Authorize: func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) },
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func send(ctx context.Context, t *testing.T, c *upstream.Client, r upstream.Requ
 
 func TestNewRefusesWhatIsNoURL(t *testing.T) {
 	t.Parallel()
-	if _, err := upstream.New(upstream.Config{BaseURL: "http://[::1"}); err == nil {
+	if _, err := upstream.New(upstream.Config{BaseURLs: []string{"http://[::1"}}); err == nil {
 		t.Error("an address that isn't a URL was taken")
 	}
 }

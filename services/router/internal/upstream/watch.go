@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	timerConnect      = "connect"
+	// TimerConnect names the timer over dialling.
+	TimerConnect      = "connect"
 	timerFirstContent = "first_content"
 	timerGap          = "gap"
 	timerDeadline     = "deadline"
@@ -28,7 +29,7 @@ func TimeoutError(timer string, limit time.Duration) *fault.Error {
 // ProvidersTimer reports whether a timer that ran out tells something about the provider: the total and the caller's own
 // deadline don't.
 func ProvidersTimer(timer string) bool {
-	return timer == timerConnect || timer == timerFirstContent || timer == timerGap
+	return timer == TimerConnect || timer == timerFirstContent || timer == timerGap
 }
 
 // Watch ends an attempt whose stream is silent for too long: until the first content, and between events after it.

@@ -6,6 +6,7 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 )
 
 // Anthropic is the dialect of api.anthropic.com. The client's anthropic-version passes unchanged: the versions accept
@@ -13,8 +14,7 @@ import (
 func Anthropic() *Wire {
 	return &Wire{
 		Dialect:         llmv1.Dialect_DIALECT_ANTHROPIC,
-		DefaultBaseURL:  "https://api.anthropic.com",
-		ChatPath:        "/v1/messages",
+		BaseURL:         "https://api.anthropic.com",
 		ModelsPath:      "/v1/models?limit=1000",
 		RequestHeaders:  []string{"anthropic-version", "anthropic-beta"},
 		QueryParameters: []string{"beta"},
@@ -23,21 +23,40 @@ func Anthropic() *Wire {
 		RequestIDHeader: "Request-Id",
 		Authorize:       func(h http.Header, key string) { h.Set("X-Api-Key", key) },
 
-		ReadFacts:    anthropic.ReadFacts,
-		Rewrite:      anthropic.Rewrite,
-		NewTap:       func(f dialect.Facts) Tap { return anthropic.NewTap(f) },
-		ReadResponse: anthropic.ReadResponse,
+		Raw: map[routerv1.Operation]Raw{
+			routerv1.Operation_OPERATION_CHAT: {
+				Path:    "/v1/messages",
+				Rewrite: anthropic.Rewrite,
+				NewTap:  func(f dialect.Facts) Tap { return anthropic.NewTap(f) },
+				Read:    whole(anthropic.ReadResponse),
+			},
+			routerv1.Operation_OPERATION_COUNT_TOKENS: {
+				Path:    "/v1/messages/count_tokens",
+				Rewrite: anthropic.Rewrite,
+				Read:    whole(readCount),
+			},
+		},
+		Chat: Chat{
+			Path:   "/v1/messages",
+			Encode: anthropic.EncodeRequest,
+			Decode: func(body []byte, _ http.Header) (*llmv1.Completion, error) {
+				return anthropic.DecodeResponse(body, true)
+			},
+			NewDecoder: func(extensions bool) Decoder { return anthropic.NewDecoder(extensions) },
+		},
+		Count: &Count{Path: "/v1/messages/count_tokens", Encode: anthropic.EncodeCountRequest, Decode: anthropic.DecodeCountResponse},
 
-		EncodeRequest:  anthropic.EncodeRequest,
-		DecodeResponse: anthropic.DecodeResponse,
-		NewDecoder:     func() Decoder { return anthropic.NewDecoder() },
-		DecodeModels:   anthropic.DecodeModels,
-
-		DecodeError: dialect.DecodeError,
-		IsError:     anthropic.IsError,
-		ErrorBody:   anthropic.ErrorBody,
-		ErrorFrame:  anthropic.ErrorFrame,
+		DecodeModels: anthropic.DecodeModels,
+		DecodeError:  dialect.DecodeError,
+		IsError:      anthropic.IsError,
+		ErrorBody:    anthropic.ErrorBody,
 	}
+}
+
+// readCount checks a count; nothing was consumed by it.
+func readCount(body []byte) (dialect.Reading, error) {
+	_, err := anthropic.DecodeCountResponse(body)
+	return dialect.Reading{}, err
 }
 
 func anthropicResponseHeader(name string) bool {

@@ -6,35 +6,48 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/openai"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 )
 
-// OpenAI is the dialect of api.openai.com. The client's organization, project and idempotency headers belong to the
-// client's own credential and don't pass.
-func OpenAI() *Wire {
+// OpenAI is the dialect of api.openai.com, in a server's flavour. The client's organization, project and idempotency
+// headers belong to the client's own credential and don't pass.
+func OpenAI(flavour openai.Flavour) *Wire {
 	return &Wire{
 		Dialect:         llmv1.Dialect_DIALECT_OPENAI,
-		DefaultBaseURL:  "https://api.openai.com/v1",
-		ChatPath:        "/chat/completions",
+		BaseURL:         "https://api.openai.com/v1",
 		ModelsPath:      "/models",
 		RequestHeaders:  []string{"openai-beta"},
 		ResponseHeader:  openAIResponseHeader,
 		RequestIDHeader: "X-Request-Id",
-		Authorize:       func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) },
+		Authorize:       bearer,
 
-		ReadFacts:    openai.ReadFacts,
-		Rewrite:      openai.Rewrite,
-		NewTap:       func(f dialect.Facts) Tap { return openai.NewTap(f) },
-		ReadResponse: openai.ReadResponse,
+		Raw: map[routerv1.Operation]Raw{
+			routerv1.Operation_OPERATION_CHAT: {
+				Path:    "/chat/completions",
+				Rewrite: flavour.Rewrite,
+				NewTap:  func(f dialect.Facts) Tap { return openai.NewTap(f) },
+				Read:    whole(openai.ReadResponse),
+			},
+			routerv1.Operation_OPERATION_EMBED: {
+				Path:    "/embeddings",
+				Rewrite: openai.RewriteModel,
+				Read:    readEmbed,
+			},
+		},
+		Chat: Chat{
+			Path:   "/chat/completions",
+			Encode: flavour.EncodeRequest,
+			Decode: func(body []byte, _ http.Header) (*llmv1.Completion, error) {
+				return openai.DecodeResponse(body, true)
+			},
+			NewDecoder: func(extensions bool) Decoder { return openai.NewDecoder(extensions) },
+		},
+		Embed: &Embed{Path: "/embeddings", Encode: encodeEmbed, Decode: decodeEmbed},
 
-		EncodeRequest:  openai.EncodeRequest,
-		DecodeResponse: openai.DecodeResponse,
-		NewDecoder:     func() Decoder { return openai.NewDecoder() },
-		DecodeModels:   openai.DecodeModels,
-
-		DecodeError: dialect.DecodeError,
-		IsError:     openai.IsError,
-		ErrorBody:   openai.ErrorBody,
-		ErrorFrame:  openai.ErrorFrame,
+		DecodeModels: openai.DecodeModels,
+		DecodeError:  dialect.DecodeError,
+		IsError:      openai.IsError,
+		ErrorBody:    openai.ErrorBody,
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package wire binds a dialect's codec to what HTTP needs around it: paths, credentials and the headers that may pass.
-// It is the one table to read to know how the OpenAI and the Anthropic dialect differ for the router.
+// It is the one table to read to know how providers differ for the router.
 package wire
 
 import (
@@ -9,6 +9,8 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -20,22 +22,34 @@ type Tap interface {
 	Reading() dialect.Reading
 }
 
+// Mender is a Tap for servers whose frames break the vendors' SDKs.
+type Mender interface {
+	// Mend returns the frame as the dialect's own vendor would have written it; mostly the frame itself.
+	Mend(f sse.Frame) sse.Frame
+}
+
 // Decoder turns a stream's frames into typed events. Not safe for concurrent use.
 type Decoder interface {
 	// Decode returns the events that one frame completes, or the provider's error as a *fault.Error.
 	Decode(f sse.Frame) ([]*llmv1.StreamEvent, error)
-	// Done reports whether the terminal frame was seen.
+	// Done reports whether the answer is complete: nothing more is read.
 	Done() bool
 }
 
-// Wire is one dialect over HTTP. Its functions are safe for concurrent use and never nil.
+// Ender is a Decoder for servers whose streams may end without a terminal frame.
+type Ender interface {
+	// End returns the last events of a stream whose body has ended; false says that the answer was cut.
+	End() ([]*llmv1.StreamEvent, bool)
+}
+
+// Wire is one provider's protocol over HTTP. Its functions are safe for concurrent use.
 type Wire struct {
-	// Dialect names it.
+	// Dialect is the one it takes raw requests in; unspecified where it takes none.
 	Dialect llmv1.Dialect
-	// DefaultBaseURL is the vendor's public address.
-	DefaultBaseURL string
-	// ChatPath and ModelsPath are joined to the base URL.
-	ChatPath, ModelsPath string
+	// BaseURL is the vendor's public address; empty where there is none.
+	BaseURL string
+	// ModelsPath is joined to the base URL.
+	ModelsPath string
 	// RequestHeaders of the client that pass to the provider, in lower case.
 	RequestHeaders []string
 	// QueryParameters of the client that pass to the provider.
@@ -49,23 +63,66 @@ type Wire struct {
 	// Authorize sets Headgate's credential.
 	Authorize func(h http.Header, key string)
 
-	// ReadFacts, Rewrite, NewTap and ReadResponse serve the relay path.
-	ReadFacts    func(body []byte) (dialect.Facts, error)
-	Rewrite      func(body []byte, f dialect.Facts, model string) []byte
-	NewTap       func(f dialect.Facts) Tap
-	ReadResponse func(body []byte) (dialect.Reading, error)
+	// Raw are the operations that it takes in its dialect as they are.
+	Raw map[routerv1.Operation]Raw
+	// Chat, Embed and Count ask it in the shared vocabulary; Embed and Count are nil where it can't be asked.
+	Chat  Chat
+	Embed *Embed
+	Count *Count
 
-	// EncodeRequest, DecodeResponse, NewDecoder and DecodeModels serve the typed path.
-	EncodeRequest  func(model string, p *llmv1.Prompt, stream bool) ([]byte, error)
-	DecodeResponse func(body []byte) (*llmv1.Completion, error)
-	NewDecoder     func() Decoder
-	DecodeModels   func(body []byte) ([]*llmv1.Model, error)
-
-	// DecodeError reads any error body; IsError tells one that clients of the dialect understand as it is; ErrorBody and ErrorFrame write Headgate's errors in the dialect.
+	// DecodeModels reads its model list.
+	DecodeModels func(body []byte) ([]*llmv1.Model, error)
+	// DecodeError reads any error body; IsError tells one that clients of the dialect understand as it is; ErrorBody
+	// writes an error in the dialect.
 	DecodeError func(status int, body []byte) dialect.ProviderError
 	IsError     func(body []byte) bool
-	ErrorBody   func(e *fault.Error, requestID string) []byte
-	ErrorFrame  func(e *fault.Error, requestID string) []byte
+	// MendError puts an error body right that is nearly one of the dialect; nil where there is nothing to put right.
+	MendError func(body []byte) []byte
+	ErrorBody func(e *fault.Error, requestID string) []byte
+}
+
+// Raw is one operation on a client's own bytes.
+type Raw struct {
+	// Path is joined to the base URL.
+	Path string
+	// Rewrite puts the provider's name of the model in, and what else has to change.
+	Rewrite func(body []byte, f dialect.Facts, model string) []byte
+	// NewTap taps a stream; nil where the operation has none.
+	NewTap func(f dialect.Facts) Tap
+	// Read reads a whole answer to a request, and returns the bytes for the client.
+	Read func(answer, request []byte) ([]byte, dialect.Reading, error)
+}
+
+// Chat is asking in the shared vocabulary.
+type Chat struct {
+	// Path is joined to the base URL, StreamPath for streams where that is another.
+	Path, StreamPath string
+	// Encode writes the request; it also returns what was left out.
+	Encode func(p *llmv1.Prompt, a dialect.Ask) (body []byte, warnings []string, err error)
+	// Decode reads a whole answer.
+	Decode func(body []byte, h http.Header) (*llmv1.Completion, error)
+	// NewDecoder decodes a stream.
+	NewDecoder func(extensions bool) Decoder
+}
+
+// Embed is asking for vectors.
+type Embed struct {
+	// Path is joined to the base URL.
+	Path string
+	// Encode writes the request.
+	Encode func(in *llmv1.EmbeddingInput, model string) ([]byte, error)
+	// Decode reads the answer.
+	Decode func(body []byte) (*providerv1.EmbedResponse, error)
+}
+
+// Count is asking for a prompt's tokens.
+type Count struct {
+	// Path is joined to the base URL.
+	Path string
+	// Encode writes the request.
+	Encode func(p *llmv1.Prompt, a dialect.Ask) (body []byte, warnings []string, err error)
+	// Decode reads the answer.
+	Decode func(body []byte) (int64, error)
 }
 
 // sharedResponseHeaders pass in every dialect.
@@ -84,4 +141,14 @@ func hasAnyPrefix(name string, prefixes ...string) bool {
 		}
 	}
 	return false
+}
+
+func bearer(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) }
+
+// whole adapts a reader of answers that pass as they are.
+func whole(read func(body []byte) (dialect.Reading, error)) func(answer, request []byte) ([]byte, dialect.Reading, error) {
+	return func(body, _ []byte) ([]byte, dialect.Reading, error) {
+		reading, err := read(body)
+		return body, reading, err
+	}
 }

@@ -3,14 +3,19 @@ package anthropic
 
 import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
 )
 
 // Kind is the configuration's word for it.
 const Kind = "anthropic"
 
-// New builds the adapter. It fails on an address that isn't a URL.
-func New(cfg adapter.Config) (*adapter.Adapter, error) {
+// New builds the provider. It fails on an address that isn't a URL.
+func New(cfg adapter.Config) (*provider.Provider, error) {
 	cfg.Kind = Kind
-	return adapter.New(cfg, wire.Anthropic())
+	a, err := adapter.New(cfg, wire.Anthropic())
+	if err != nil {
+		return nil, err
+	}
+	return a.Provider(nil), nil
 }

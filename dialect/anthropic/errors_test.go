@@ -1,0 +1,31 @@
+package anthropic_test
+
+import (
+	"encoding/json"
+	"strconv"
+	"testing"
+
+	"github.com/headgate-mesh/headgate/dialect/anthropic"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+// TestErrorsOfOtherVendors: a client of this dialect reads the type that goes with the status, whoever gave it.
+func TestErrorsOfOtherVendors(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{
+		400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error", 404: "not_found_error",
+		409: "conflict_error", 413: "request_too_large", 422: "invalid_request_error", 429: "rate_limit_error",
+		500: "api_error", 502: "api_error", 503: "overloaded_error", 504: "timeout_error", 529: "overloaded_error",
+	} {
+		e := fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "m").With("http_status", strconv.Itoa(status)).With("provider_code", "insufficient_quota")
+		body := anthropic.ErrorBody(e, "req_1")
+		var got struct {
+			Type  string
+			Error struct{ Type, Message string }
+		}
+		if err := json.Unmarshal(body, &got); err != nil || got.Type != "error" || got.Error.Type != want || got.Error.Message != "m" || !anthropic.IsError(body) {
+			t.Errorf("%d: %s", status, body)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package relay
+
+import (
+	"context"
+
+	"github.com/headgate-mesh/headgate/dialect"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/edge"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
+)
+
+type sender interface {
+	Send(m *routerv1.RelayResponse) error
+}
+
+// call is one client's request over all attempts at answering it. It belongs to one goroutine.
+type call struct {
+	server    *Server
+	out       sender
+	request   *routerv1.RelayRequest
+	edge      *edge.Edge
+	facts     dialect.Facts
+	requestID string
+
+	// prompt and warnings are the translated request, once a target needed it.
+	prompt   *llmv1.Prompt
+	warnings []string
+	// told says that the client has the failure, within its answer: the call itself ends well.
+	told bool
+	// unshown delivers the error answer that was held back in the hope of a better one.
+	unshown func() error
+}
+
+// relay asks a provider that speaks the client's dialect.
+func (c *call) relay(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
+	c.unshown = nil
+	a, err := t.Provider.Relay(ctx, provider.Call{
+		Dialect: c.edge.Dialect, Operation: c.request.GetOperation(),
+		Body: c.request.GetBody(), Facts: c.facts, Model: t.Model,
+		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Silences: t.Silences,
+	})
+	if err != nil {
+		return false, c.inClientsWords(err)
+	}
+	p.head.Status, p.head.Headers, p.head.UpstreamRequestId = int32(a.Status), a.Headers, a.UpstreamRequestID //nolint:gosec // an HTTP status
+	return p.deliver(a)
+}

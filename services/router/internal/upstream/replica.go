@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// shunned is how long a replica that couldn't be reached gets no calls while another one can be asked.
+const shunned = 5 * time.Second
+
+// Replica is one address of a provider. Safe for concurrent use.
+type Replica struct {
+	base     string
+	inFlight atomic.Int64
+	// until is when it may be asked again, in nanoseconds since 1970.
+	until atomic.Int64
+	// busy says that its own queue is long enough.
+	busy atomic.Bool
+}
+
+// SetBusy notes whether it says of itself that it has enough to do.
+func (r *Replica) SetBusy(busy bool) { r.busy.Store(busy) }
+
+// full reports whether it takes no more calls.
+func (r *Replica) full(limit int64) bool {
+	return r.busy.Load() || (limit > 0 && r.inFlight.Load() >= limit)
+}
+
+// Base is its address, without a slash at the end.
+func (r *Replica) Base() string { return r.base }
+
+// failed notes that it couldn't be reached, unless it was the caller who ended the attempt.
+func (r *Replica) failed(ctx context.Context) {
+	if ctx.Err() == nil {
+		r.until.Store(time.Now().Add(shunned).UnixNano())
+	}
+}
+
+type replicas []*Replica
+
+func newReplicas(bases []string) (replicas, error) {
+	if len(bases) == 0 {
+		return nil, fmt.Errorf("no address")
+	}
+	list := make(replicas, 0, len(bases))
+	for _, base := range bases {
+		if _, err := url.Parse(base); err != nil {
+			return nil, err
+		}
+		list = append(list, &Replica{base: strings.TrimSuffix(base, "/")})
+	}
+	return list, nil
+}
+
+// pick returns the replica with the fewest calls under way among those that can be reached, or the one that has been out
+// of reach the longest; nil where all are full.
+func (l replicas) pick(limit int64) *Replica {
+	now := time.Now().UnixNano()
+	var best *Replica
+	for _, r := range l {
+		if !r.full(limit) && (best == nil || r.before(best, now)) {
+			best = r
+		}
+	}
+	return best
+}
+
+// before reports whether it is the better choice.
+func (r *Replica) before(other *Replica, now int64) bool {
+	mine, its := max(r.until.Load(), now), max(other.until.Load(), now)
+	if mine != its {
+		return mine < its
+	}
+	return r.inFlight.Load() < other.inFlight.Load()
+}
+
+// body counts a call as under way until it is closed.
+type body struct {
+	io.ReadCloser
+
+	of   *Replica
+	once sync.Once
+}
+
+// Close closes the body; the call is over.
+func (b *body) Close() error {
+	b.once.Do(func() { b.of.inFlight.Add(-1) })
+	return b.ReadCloser.Close()
+}

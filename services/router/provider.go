@@ -1,0 +1,163 @@
+package router
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/headgate-mesh/headgate/kit/conf"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/compatible"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/remote"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/tgi"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/vllm"
+	"github.com/headgate-mesh/headgate/services/router/internal/provider"
+)
+
+const (
+	defaultVLLMInFlight = 256
+	defaultMaxWaiting   = 32
+)
+
+// kinds are the provider kinds that Headgate speaks.
+var kinds = []string{openai.Kind, anthropic.Kind, vllm.Kind, tgi.Kind, compatible.Kind, remote.Kind}
+
+// replicated reports whether a kind is addressed by endpoints.
+func replicated(kind string) bool {
+	return kind == vllm.Kind || kind == tgi.Kind || kind == remote.Kind
+}
+
+// build makes a provider, and what has to run beside it; run is nil where nothing has.
+func (m Provider) build(name, userAgent string, t Timeouts) (p *provider.Provider, run func(context.Context), err error) {
+	cfg := adapter.Config{
+		Name: name, BaseURLs: m.addresses(), Key: m.APIKey.Reveal(), Trust: trusts[m.Trust],
+		Connect: t.Connect, UserAgent: userAgent, MaxInFlight: m.inFlight(), URLs: m.urls(),
+	}
+	switch m.Kind {
+	case anthropic.Kind:
+		p, err = anthropic.New(cfg)
+	case vllm.Kind:
+		return vllm.New(cfg, vllm.Options{MessagesAPI: m.MessagesAPI, MaxWaiting: m.waiting()})
+	case tgi.Kind:
+		return tgi.New(cfg, tgi.Options{Generate: m.API == "generate", MaxWaiting: m.waiting()})
+	case compatible.Kind:
+		preset, _ := compatible.Lookup(m.Preset)
+		p, err = compatible.New(cfg, preset)
+	case remote.Kind:
+		p, err = remote.New(remote.Config{Name: name, Endpoints: m.Endpoints, Key: cfg.Key, Trust: cfg.Trust, UserAgent: userAgent})
+	default:
+		p, err = openai.New(cfg)
+	}
+	return p, nil, err
+}
+
+func (m Provider) addresses() []string {
+	switch {
+	case len(m.Endpoints) > 0:
+		return m.Endpoints
+	case m.BaseURL != "":
+		return []string{m.BaseURL}
+	}
+	return nil
+}
+
+func (m Provider) inFlight() int64 {
+	switch {
+	case m.MaxInFlight != nil:
+		return *m.MaxInFlight
+	case m.Kind == vllm.Kind:
+		return defaultVLLMInFlight
+	}
+	return 0
+}
+
+func (m Provider) waiting() int64 {
+	if m.MaxWaiting != nil {
+		return *m.MaxWaiting
+	}
+	return defaultMaxWaiting
+}
+
+// hosted reports whether the provider is a vendor's, somewhere else; one of an unknown kind is taken for such.
+func (m Provider) hosted() bool {
+	preset, _ := compatible.Lookup(m.Preset)
+	return !replicated(m.Kind) && (m.Kind != compatible.Kind || preset.Hosted)
+}
+
+func (m Provider) urls() adapter.URLs {
+	return adapter.URLs{Guarded: !m.hosted(), Allowed: m.AllowURLs}
+}
+
+func (m Provider) check(p *conf.Findings, name string) {
+	path := "providers." + name
+	if strings.ContainsAny(name, "/ ") || name == "" {
+		p.Add(path, "a provider's name must be non-empty, without a slash or a space: it is the part before the slash in provider/model")
+	}
+	if !slices.Contains(kinds, m.Kind) {
+		p.Add(path+".kind", "must be one of %s", strings.Join(kinds, ", "))
+	}
+	if m.APIKey == "" && m.hosted() {
+		p.Add(path+".api_key", "is required")
+	}
+	if _, ok := trusts[m.Trust]; !ok {
+		p.Add(path+".trust", "must be one of none, low, medium, high, local")
+	}
+	if (m.MaxInFlight != nil && *m.MaxInFlight < 0) || (m.MaxWaiting != nil && *m.MaxWaiting < 0) {
+		p.Add(path, "max_in_flight and max_waiting can't be negative")
+	}
+	m.checkAddress(p, path)
+	m.checkKind(p, path)
+	m.Timeouts.check(p, path+".timeouts")
+}
+
+func (m Provider) checkAddress(p *conf.Findings, path string) {
+	switch {
+	case replicated(m.Kind) && m.BaseURL != "":
+		p.Add(path+".base_url", "isn't for kind %s; give the servers' roots as endpoints", m.Kind)
+	case replicated(m.Kind) && len(m.Endpoints) == 0:
+		p.Add(path+".endpoints", "is required: the servers' roots, such as http://10.0.0.7:8000")
+	case !replicated(m.Kind) && len(m.Endpoints) > 0:
+		p.Add(path+".endpoints", "isn't for kind %s; give one base_url", m.Kind)
+	}
+	if m.BaseURL != "" && !httpURL(m.BaseURL) {
+		p.Add(path+".base_url", "must be an http or https address without query, fragment or user, as the provider's SDK would be given")
+	}
+	for _, endpoint := range m.Endpoints {
+		if !httpURL(endpoint) {
+			p.Add(path+".endpoints", "must be http or https addresses without query, fragment or user")
+		}
+	}
+	for _, prefix := range m.AllowURLs {
+		if !httpURL(prefix) || !strings.Contains(strings.TrimPrefix(strings.TrimPrefix(prefix, "http://"), "https://"), "/") {
+			p.Add(path+".allow_urls", "must be addresses with at least a slash after the host, such as https://images.example.com/")
+		}
+	}
+}
+
+// checkKind refuses settings that belong to another kind: they would do nothing.
+func (m Provider) checkKind(p *conf.Findings, path string) {
+	preset, known := compatible.Lookup(m.Preset)
+	switch {
+	case m.Preset != "" && m.Kind != compatible.Kind:
+		p.Add(path+".preset", "is for kind %s only", compatible.Kind)
+	case !known:
+		p.Add(path+".preset", "must be one of %s", strings.Join(compatible.Presets(), ", "))
+	case m.Kind == compatible.Kind && m.BaseURL == "" && preset.BaseURL == "":
+		p.Add(path+".base_url", "is required, with /v1 at its end")
+	}
+	if m.API != "" && (m.Kind != tgi.Kind || (m.API != "messages" && m.API != "generate")) {
+		p.Add(path+".api", "is for kind tgi only: messages or generate")
+	}
+	if m.MessagesAPI && m.Kind != vllm.Kind {
+		p.Add(path+".messages_api", "is for kind vllm only")
+	}
+}
+
+func httpURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+}
