@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 		{"no key, nowhere", http.MethodGet, "/nowhere", false, 401, "native", "", ""},
 		{"nowhere", http.MethodGet, "/nowhere", true, 404, "native", "/docs", ""},
 		{"nowhere under /v1", http.MethodPost, "/v1/completions", true, 404, "openai", "/docs", ""},
-		{"nowhere under messages", http.MethodPost, "/v1/messages/count_tokens", true, 404, "anthropic", "/docs", ""},
+		{"nowhere under messages", http.MethodPost, "/v1/messages/nowhere", true, 404, "anthropic", "/docs", ""},
 		{"almost messages", http.MethodPost, "/v1/messagesx", true, 404, "openai", "", ""},
 		{"Anthropic's SDK with /v1", http.MethodPost, "/v1/v1/messages", true, 404, "anthropic", "no /v1 at its end", ""},
 		{"OpenAI's SDK without /v1", http.MethodPost, "/chat/completions", true, 404, "openai", "ends in /v1", ""},
