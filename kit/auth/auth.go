@@ -7,9 +7,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"strings"
+	"time"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -21,6 +24,39 @@ type Principal struct {
 	Role accessv1.Role
 	// KeyID identifies the key; it isn't the key and may be logged.
 	KeyID string
+	// Tenant is whom the key belongs to. Empty for an operator of the whole mesh, who sees all tenants; what such a key
+	// uses itself is charged to [DefaultTenant].
+	Tenant string
+	// Models are the names the key may ask for; an entry may end in *. Empty means all. Nobody changes it.
+	Models []string
+	// Limits are the key's own; nil means none. Nobody changes them.
+	Limits *ratelimitv1.Limits
+	// Expires is when the key ends by itself; zero means never.
+	Expires time.Time
+}
+
+// DefaultTenant is charged for what an operator's own key uses, and is the tenant of keys that name none.
+const DefaultTenant = "default"
+
+// Account is the tenant that is charged for what the key uses.
+func (p Principal) Account() string {
+	if p.Tenant == "" {
+		return DefaultTenant
+	}
+	return p.Tenant
+}
+
+// MayAsk reports whether the key may ask for a model by this name.
+func (p Principal) MayAsk(model string) bool {
+	if len(p.Models) == 0 {
+		return true
+	}
+	for _, allowed := range p.Models {
+		if prefix, wild := strings.CutSuffix(allowed, "*"); allowed == model || (wild && strings.HasPrefix(model, prefix)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Verifier knows keys. Verify returns the key's Principal, or an *fault.Error with MISSING_API_KEY for an empty key or

@@ -42,7 +42,7 @@ func codeOf(r errorsv1.Reason) codes.Code {
 		errorsv1.Reason_REASON_MISSING_FIELD, errorsv1.Reason_REASON_REQUEST_TOO_LARGE,
 		errorsv1.Reason_REASON_TOO_DEEP, errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE:
 		return codes.InvalidArgument
-	case errorsv1.Reason_REASON_MODEL_NOT_FOUND:
+	case errorsv1.Reason_REASON_MODEL_NOT_FOUND, errorsv1.Reason_REASON_NOT_FOUND:
 		return codes.NotFound
 	case errorsv1.Reason_REASON_ROUTE_NOT_FOUND, errorsv1.Reason_REASON_METHOD_NOT_ALLOWED:
 		return codes.Unimplemented
@@ -50,11 +50,15 @@ func codeOf(r errorsv1.Reason) codes.Code {
 		return codes.FailedPrecondition
 	case errorsv1.Reason_REASON_MISSING_API_KEY, errorsv1.Reason_REASON_INVALID_API_KEY:
 		return codes.Unauthenticated
-	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY:
+	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY,
+		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS:
 		return codes.PermissionDenied
+	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
+		return codes.ResourceExhausted
 	case errorsv1.Reason_REASON_PROVIDER_UNREACHABLE, errorsv1.Reason_REASON_PROVIDER_MALFORMED,
 		errorsv1.Reason_REASON_STREAM_TRUNCATED, errorsv1.Reason_REASON_OVERLOADED,
-		errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, errorsv1.Reason_REASON_PROVIDER_ERROR:
+		errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, errorsv1.Reason_REASON_PROVIDER_ERROR,
+		errorsv1.Reason_REASON_USAGE_LOG_FULL:
 		return codes.Unavailable
 	case errorsv1.Reason_REASON_TIMEOUT, errorsv1.Reason_REASON_REQUEST_TOO_SLOW:
 		return codes.DeadlineExceeded
@@ -75,7 +79,7 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusRequestEntityTooLarge
 	case errorsv1.Reason_REASON_REQUEST_TOO_SLOW:
 		return http.StatusRequestTimeout
-	case errorsv1.Reason_REASON_MODEL_NOT_FOUND, errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
+	case errorsv1.Reason_REASON_MODEL_NOT_FOUND, errorsv1.Reason_REASON_ROUTE_NOT_FOUND, errorsv1.Reason_REASON_NOT_FOUND:
 		return http.StatusNotFound
 	case errorsv1.Reason_REASON_METHOD_NOT_ALLOWED:
 		return http.StatusMethodNotAllowed
@@ -83,8 +87,11 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusUnsupportedMediaType
 	case errorsv1.Reason_REASON_MISSING_API_KEY, errorsv1.Reason_REASON_INVALID_API_KEY:
 		return http.StatusUnauthorized
-	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY:
+	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY,
+		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS:
 		return http.StatusForbidden
+	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
+		return http.StatusTooManyRequests
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return e.providerStatus()
 	case errorsv1.Reason_REASON_PROVIDER_CREDENTIALS, errorsv1.Reason_REASON_PROVIDER_UNREACHABLE,
@@ -94,7 +101,7 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusGatewayTimeout
 	case errorsv1.Reason_REASON_CANCELLED:
 		return StatusClientClosedRequest
-	case errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE:
+	case errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, errorsv1.Reason_REASON_USAGE_LOG_FULL:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError
@@ -141,7 +148,8 @@ func (e *Error) Retryable() bool {
 	switch e.Reason {
 	case errorsv1.Reason_REASON_PROVIDER_UNREACHABLE, errorsv1.Reason_REASON_PROVIDER_MALFORMED,
 		errorsv1.Reason_REASON_STREAM_TRUNCATED, errorsv1.Reason_REASON_TIMEOUT,
-		errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE:
+		errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
+		errorsv1.Reason_REASON_RATE_LIMITED:
 		return true
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return retryableHTTP(e.providerStatus())

@@ -25,7 +25,8 @@ const (
 
 // Reason is why Headgate refused or failed a call. It travels as `ErrorInfo.reason` (without the REASON_ prefix, domain
 // "headgate") in the details of a gRPC status, and as the error code in the HTTP dialects. Numbers are grouped by
-// hundreds: requests, callers, providers, streams, limits, the service itself.
+// hundreds: requests, callers, providers, streams, the service
+// itself, limits.
 type Reason int32
 
 const (
@@ -54,6 +55,9 @@ const (
 	Reason_REASON_UNSUPPORTED_MEDIA_TYPE Reason = 109
 	// The body came too slowly. Example: less than 16 KiB in 10 s.
 	Reason_REASON_REQUEST_TOO_SLOW Reason = 110
+	// What the call names doesn't exist, or isn't the caller's to see. Example: the id of a key of another tenant.
+	// metadata: field.
+	Reason_REASON_NOT_FOUND Reason = 111
 	// The call carries no key. Example: neither `Authorization: Bearer` nor `x-api-key`.
 	Reason_REASON_MISSING_API_KEY Reason = 200
 	// The key isn't known, or is malformed. Example: a key with one character changed.
@@ -62,6 +66,10 @@ const (
 	Reason_REASON_PERMISSION_DENIED Reason = 202
 	// No target may see a request of this sensitivity. Example: `x-headgate-sensitivity: high` and only hosted providers.
 	Reason_REASON_SENSITIVITY Reason = 203
+	// The key may not ask for this model. Example: a key for `claude-*` and a request for `gpt-5`. metadata: field.
+	Reason_REASON_MODEL_NOT_ALLOWED Reason = 204
+	// The call would make a key that may do more than the caller's own. Example: a key of another tenant. metadata: field.
+	Reason_REASON_EXCEEDS_OWN_RIGHTS Reason = 205
 	// The provider refused Headgate's own credential (its 401 or 403). Example: a revoked provider key.
 	Reason_REASON_PROVIDER_CREDENTIALS Reason = 300
 	// The provider can't be reached. Example: connection refused, no route, TLS failure.
@@ -81,6 +89,14 @@ const (
 	Reason_REASON_OVERLOADED Reason = 500
 	// A service of the mesh can't be reached. Example: the gateway can't reach the router.
 	Reason_REASON_SERVICE_UNAVAILABLE Reason = 501
+	// The local log of what calls consume can't take more, and nothing may go unrecorded. Example: the disk is full.
+	Reason_REASON_USAGE_LOG_FULL Reason = 502
+	// A limit of the key or of its tenant is used up. Example: 61 requests in a minute where 60 are allowed. metadata:
+	// scope (key, tenant), dimension (requests, tokens, concurrency), limit; RetryInfo says how long to wait.
+	Reason_REASON_RATE_LIMITED Reason = 600
+	// The call alone needs more than a limit ever allows. Example: max_tokens 100000 where 50000 a minute are allowed.
+	// metadata: scope, dimension, limit.
+	Reason_REASON_LARGER_THAN_LIMIT Reason = 601
 	// A defect or an unexpected condition in Headgate. Its cause is in the log beside the request id.
 	Reason_REASON_INTERNAL Reason = 900
 )
@@ -100,10 +116,13 @@ var (
 		108: "REASON_UNSUPPORTED",
 		109: "REASON_UNSUPPORTED_MEDIA_TYPE",
 		110: "REASON_REQUEST_TOO_SLOW",
+		111: "REASON_NOT_FOUND",
 		200: "REASON_MISSING_API_KEY",
 		201: "REASON_INVALID_API_KEY",
 		202: "REASON_PERMISSION_DENIED",
 		203: "REASON_SENSITIVITY",
+		204: "REASON_MODEL_NOT_ALLOWED",
+		205: "REASON_EXCEEDS_OWN_RIGHTS",
 		300: "REASON_PROVIDER_CREDENTIALS",
 		301: "REASON_PROVIDER_UNREACHABLE",
 		302: "REASON_PROVIDER_MALFORMED",
@@ -113,6 +132,9 @@ var (
 		402: "REASON_CANCELLED",
 		500: "REASON_OVERLOADED",
 		501: "REASON_SERVICE_UNAVAILABLE",
+		502: "REASON_USAGE_LOG_FULL",
+		600: "REASON_RATE_LIMITED",
+		601: "REASON_LARGER_THAN_LIMIT",
 		900: "REASON_INTERNAL",
 	}
 	Reason_value = map[string]int32{
@@ -128,10 +150,13 @@ var (
 		"REASON_UNSUPPORTED":            108,
 		"REASON_UNSUPPORTED_MEDIA_TYPE": 109,
 		"REASON_REQUEST_TOO_SLOW":       110,
+		"REASON_NOT_FOUND":              111,
 		"REASON_MISSING_API_KEY":        200,
 		"REASON_INVALID_API_KEY":        201,
 		"REASON_PERMISSION_DENIED":      202,
 		"REASON_SENSITIVITY":            203,
+		"REASON_MODEL_NOT_ALLOWED":      204,
+		"REASON_EXCEEDS_OWN_RIGHTS":     205,
 		"REASON_PROVIDER_CREDENTIALS":   300,
 		"REASON_PROVIDER_UNREACHABLE":   301,
 		"REASON_PROVIDER_MALFORMED":     302,
@@ -141,6 +166,9 @@ var (
 		"REASON_CANCELLED":              402,
 		"REASON_OVERLOADED":             500,
 		"REASON_SERVICE_UNAVAILABLE":    501,
+		"REASON_USAGE_LOG_FULL":         502,
+		"REASON_RATE_LIMITED":           600,
+		"REASON_LARGER_THAN_LIMIT":      601,
 		"REASON_INTERNAL":               900,
 	}
 )
@@ -176,7 +204,7 @@ var File_headgate_errors_v1_errors_proto protoreflect.FileDescriptor
 
 const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xda\x05\n" +
+	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\x84\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REASON_INVALID_JSON\x10d\x12\x18\n" +
@@ -189,11 +217,14 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x19REASON_METHOD_NOT_ALLOWED\x10k\x12\x16\n" +
 	"\x12REASON_UNSUPPORTED\x10l\x12!\n" +
 	"\x1dREASON_UNSUPPORTED_MEDIA_TYPE\x10m\x12\x1b\n" +
-	"\x17REASON_REQUEST_TOO_SLOW\x10n\x12\x1b\n" +
+	"\x17REASON_REQUEST_TOO_SLOW\x10n\x12\x14\n" +
+	"\x10REASON_NOT_FOUND\x10o\x12\x1b\n" +
 	"\x16REASON_MISSING_API_KEY\x10\xc8\x01\x12\x1b\n" +
 	"\x16REASON_INVALID_API_KEY\x10\xc9\x01\x12\x1d\n" +
 	"\x18REASON_PERMISSION_DENIED\x10\xca\x01\x12\x17\n" +
-	"\x12REASON_SENSITIVITY\x10\xcb\x01\x12 \n" +
+	"\x12REASON_SENSITIVITY\x10\xcb\x01\x12\x1d\n" +
+	"\x18REASON_MODEL_NOT_ALLOWED\x10\xcc\x01\x12\x1e\n" +
+	"\x19REASON_EXCEEDS_OWN_RIGHTS\x10\xcd\x01\x12 \n" +
 	"\x1bREASON_PROVIDER_CREDENTIALS\x10\xac\x02\x12 \n" +
 	"\x1bREASON_PROVIDER_UNREACHABLE\x10\xad\x02\x12\x1e\n" +
 	"\x19REASON_PROVIDER_MALFORMED\x10\xae\x02\x12\x1a\n" +
@@ -202,7 +233,10 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x0eREASON_TIMEOUT\x10\x91\x03\x12\x15\n" +
 	"\x10REASON_CANCELLED\x10\x92\x03\x12\x16\n" +
 	"\x11REASON_OVERLOADED\x10\xf4\x03\x12\x1f\n" +
-	"\x1aREASON_SERVICE_UNAVAILABLE\x10\xf5\x03\x12\x14\n" +
+	"\x1aREASON_SERVICE_UNAVAILABLE\x10\xf5\x03\x12\x1a\n" +
+	"\x15REASON_USAGE_LOG_FULL\x10\xf6\x03\x12\x18\n" +
+	"\x13REASON_RATE_LIMITED\x10\xd8\x04\x12\x1d\n" +
+	"\x18REASON_LARGER_THAN_LIMIT\x10\xd9\x04\x12\x14\n" +
 	"\x0fREASON_INTERNAL\x10\x84\aB:Z8github.com/headgate-mesh/headgate/gen/errors/v1;errorsv1b\x06proto3"
 
 var (
