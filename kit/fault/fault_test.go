@@ -48,6 +48,12 @@ func TestEveryReason(t *testing.T) {
 		"CANCELLED":              {codes.Canceled, 499},
 		"OVERLOADED":             {codes.Unavailable, 503},
 		"SERVICE_UNAVAILABLE":    {codes.Unavailable, 503},
+		"USAGE_LOG_FULL":         {codes.Unavailable, 503},
+		"RATE_LIMITED":           {codes.ResourceExhausted, 429},
+		"LARGER_THAN_LIMIT":      {codes.ResourceExhausted, 429},
+		"MODEL_NOT_ALLOWED":      {codes.PermissionDenied, 403},
+		"EXCEEDS_OWN_RIGHTS":     {codes.PermissionDenied, 403},
+		"NOT_FOUND":              {codes.NotFound, 404},
 		"INTERNAL":               {codes.Internal, 500},
 	}
 	for n := range errorsv1.Reason_name {
