@@ -48,6 +48,9 @@ type Reading struct {
 	RawFinish string
 	// ID and Model are the provider's.
 	ID, Model string
+	// Said is how many bytes of text, reasoning and calls were shown so far: what an estimate of the output is made of
+	// where an answer breaks off before the provider's count.
+	Said int64
 }
 
 // Action is what to do with a frame.

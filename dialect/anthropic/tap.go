@@ -84,7 +84,10 @@ func (t *Tap) readEvent(data []byte, e *event) error {
 		case "content_block":
 			e.content = startsContent(cur.Value()) || e.content
 		case "delta":
-			e.content = t.readDelta(&cur) && string(e.name) == "content_block_delta" || e.content
+			if said := t.readDelta(&cur); said > 0 && string(e.name) == "content_block_delta" {
+				t.reading.Said += said
+				e.content = true
+			}
 		default:
 			cur.Skip()
 		}
@@ -127,10 +130,10 @@ func (t *Tap) readMessage(cur *rawjson.Cursor) (kind []byte) {
 	return kind
 }
 
-// readDelta reports whether a delta holds anything beside its type.
-func (t *Tap) readDelta(cur *rawjson.Cursor) (says bool) {
+// readDelta returns how many bytes of JSON a delta holds beside its type.
+func (t *Tap) readDelta(cur *rawjson.Cursor) (said int64) {
 	if !cur.Object() {
-		return false
+		return 0
 	}
 	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
 		switch string(name) {
@@ -139,10 +142,12 @@ func (t *Tap) readDelta(cur *rawjson.Cursor) (says bool) {
 		case "stop_reason":
 			t.stop(cur.Value())
 		default:
-			says = !rawjson.Empty(cur.Value()) || says
+			if value := cur.Value(); !rawjson.Empty(value) {
+				said += int64(len(value))
+			}
 		}
 	}
-	return says
+	return said
 }
 
 func (t *Tap) stop(value []byte) {

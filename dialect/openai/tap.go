@@ -118,7 +118,9 @@ func (t *Tap) readChoices(cur *rawjson.Cursor, c *chunk) {
 		for name, ok := cur.Member(); ok; name, ok = cur.Member() {
 			switch string(name) {
 			case "delta":
-				c.content = shows(cur) || c.content
+				said := shows(cur)
+				t.reading.Said += said
+				c.content = said > 0 || c.content
 			case "finish_reason":
 				t.finish(cur.Value())
 			default:
@@ -135,18 +137,18 @@ func (t *Tap) finish(value []byte) {
 	}
 }
 
-// shows reports whether a delta shows the client something: everything but the role and empty values does.
-func shows(cur *rawjson.Cursor) bool {
+// shows returns how many bytes of JSON a delta shows the client: everything but the role and empty values counts.
+func shows(cur *rawjson.Cursor) (said int64) {
 	if !cur.Object() {
-		return false
+		return 0
 	}
-	found := false
 	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
 		role := string(name) == "role"
-		value := cur.Value()
-		found = found || !role && !rawjson.Empty(value)
+		if value := cur.Value(); !role && !rawjson.Empty(value) {
+			said += int64(len(value))
+		}
 	}
-	return found
+	return said
 }
 
 func setOnce(field *string, value []byte) {

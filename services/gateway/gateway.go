@@ -15,8 +15,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
+	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
@@ -24,7 +28,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
 )
 
-// Deps are what the gateway is given; all but Ready are required.
+// Deps are what the gateway is given; those up to Router are required.
 type Deps struct {
 	Logger   *slog.Logger
 	Tracer   trace.Tracer
@@ -32,6 +36,8 @@ type Deps struct {
 	Verifier auth.Verifier
 	// Router reaches the router, in this process or elsewhere.
 	Router grpc.ClientConnInterface
+	// Keys, RateLimit, Cache and Usage reach the services of these names; without one, its REST routes don't exist.
+	Keys, RateLimit, Cache, Usage grpc.ClientConnInterface
 	// Ready returns nil while requests are welcome.
 	Ready func() error
 }
@@ -58,7 +64,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 
 func routes(cfg Config, deps Deps) (http.Handler, error) {
 	s := newSurface(cfg, deps)
-	mux, err := rest.NewMux(context.Background(), s.edges.Router, s.refuse)
+	mux, err := rest.NewMux(context.Background(), deps.services(), s.refuse)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +75,23 @@ func routes(cfg Config, deps Deps) (http.Handler, error) {
 		Logger: deps.Logger, Tracer: deps.Tracer, Meter: deps.Meter, Verifier: deps.Verifier,
 		MaxInFlight: cfg.MaxInFlight, Open: open, Refuse: s.refuse,
 	})
+}
+
+func (d Deps) services() rest.Services {
+	s := rest.Services{Router: routerv1.NewRouterServiceClient(d.Router)}
+	if d.Keys != nil {
+		s.Keys = keysv1.NewKeyServiceClient(d.Keys)
+	}
+	if d.RateLimit != nil {
+		s.RateLimit = ratelimitv1.NewRateLimitServiceClient(d.RateLimit)
+	}
+	if d.Cache != nil {
+		s.Cache = cachev1.NewCacheServiceClient(d.Cache)
+	}
+	if d.Usage != nil {
+		s.Usage = usagev1.NewUsageServiceClient(d.Usage)
+	}
+	return s
 }
 
 func newSurface(cfg Config, deps Deps) *surface {

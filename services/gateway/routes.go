@@ -111,12 +111,17 @@ func advise(r *http.Request, err *fault.Error) *fault.Error {
 	return err
 }
 
-// allowed is the method a known path takes.
+// allowed is what methods a known path takes.
 func allowed(path string) string {
 	switch path {
 	case "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens",
-		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count":
+		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count", "/api/v1/cache:invalidate":
 		return http.MethodPost
+	case "/api/v1/keys":
+		return "GET, POST"
+	}
+	if strings.HasPrefix(path, "/api/v1/keys/") {
+		return "GET, DELETE"
 	}
 	return http.MethodGet
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
@@ -52,7 +53,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{catalog: c, background: background, chat: chat.New(c, observer), relay: relay.New(c, observer)}, nil
+	desk := &account.Desk{Observer: observer, Logger: deps.Logger}
+	return &Service{catalog: c, background: background, chat: chat.New(c, desk), relay: relay.New(c, desk)}, nil
 }
 
 // Register adds RouterService and RelayService to a server.

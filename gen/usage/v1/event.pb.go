@@ -96,7 +96,8 @@ func (Outcome) EnumDescriptor() ([]byte, []int) {
 // Event is one attempt at a provider, or one answer from the cache. It never holds what was asked or answered.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The request's id, a slash, the attempt's number: req_5f.../1. The ledger keeps one row for each.
+	// The request's id, a slash, the attempt's number, a dot, and a random part of the call, since callers may choose the
+	// same request id twice: req_5f.../1.k3v9x2. The ledger keeps one row for each.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The id that every attempt of one call has.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

@@ -1,6 +1,9 @@
 package edge
 
 import (
+	"time"
+
+	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
 	"github.com/headgate-mesh/headgate/dialect/openai"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
@@ -15,6 +18,7 @@ func OpenAI() *Dialect {
 		ErrorBody:      openai.ErrorBody,
 		ErrorFrame:     openai.ErrorFrame,
 		Heartbeat:      openai.Heartbeat,
+		LimitHeaders:   openai.LimitHeaders,
 		EncodeModels:   openai.EncodeModels,
 		EncodeModel:    openai.EncodeModel,
 	}
@@ -29,7 +33,10 @@ func Anthropic() *Dialect {
 		ErrorBody:      anthropic.ErrorBody,
 		ErrorFrame:     anthropic.ErrorFrame,
 		Heartbeat:      anthropic.Heartbeat,
-		EncodeModels:   anthropic.EncodeModels,
+		LimitHeaders: func(set func(name, value string), b dialect.Balance) {
+			anthropic.LimitHeaders(set, b, time.Now())
+		},
+		EncodeModels: anthropic.EncodeModels,
 		EncodeModel:    anthropic.EncodeModel,
 	}
 }

@@ -24,6 +24,8 @@ type Dialect struct {
 	ErrorBody, ErrorFrame func(e *fault.Error, requestID string) []byte
 	// Heartbeat is what a silent stream carries.
 	Heartbeat func() []byte
+	// LimitHeaders tells how one of Headgate's own limits stands.
+	LimitHeaders func(set func(name, value string), b dialect.Balance)
 	// EncodeModels and EncodeModel write the model list and one entry of it.
 	EncodeModels func([]*llmv1.Model) []byte
 	EncodeModel  func(*llmv1.Model) []byte
@@ -46,6 +48,7 @@ type Edges struct {
 func (d *Dialect) Refuse(w http.ResponseWriter, requestID string, err *fault.Error) {
 	h := w.Header()
 	RetryHeaders(h, err)
+	d.limit(h, err)
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(err.HTTPStatus())
 	_, _ = w.Write(d.ErrorBody(err, requestID))

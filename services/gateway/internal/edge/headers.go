@@ -47,7 +47,7 @@ func headerText(s string) string {
 func utf8Text(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // steering are the request headers that travel to the router as metadata of the same name.
-var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags}
+var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags, meta.Cache, meta.CacheTTL}
 
 // steered returns the request's context with its steering headers as outgoing metadata.
 func steered(r *http.Request) context.Context {

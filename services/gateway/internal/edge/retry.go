@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/headgate-mesh/headgate/dialect"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -20,4 +22,16 @@ func RetryHeaders(h http.Header, err *fault.Error) {
 	if !err.Retryable() || err.Metadata["final"] != "" {
 		h.Set("X-Should-Retry", "false")
 	}
+}
+
+// limit tells which of Headgate's limits is used up, in the dialect's own headers.
+func (d *Dialect) limit(h http.Header, err *fault.Error) {
+	if err.Reason != errorsv1.Reason_REASON_RATE_LIMITED && err.Reason != errorsv1.Reason_REASON_LARGER_THAN_LIMIT {
+		return
+	}
+	n, parseErr := strconv.ParseInt(err.Metadata["limit"], 10, 64)
+	if parseErr != nil || d.LimitHeaders == nil {
+		return
+	}
+	d.LimitHeaders(h.Set, dialect.Balance{What: err.Metadata["dimension"], Limit: n, Reset: err.RetryAfter})
 }

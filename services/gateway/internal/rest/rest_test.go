@@ -92,7 +92,7 @@ func saying(end error, texts ...string) func(context.Context, int) (*routerv1.St
 // serve serves the native surface; what no route takes is answered with its reason's code.
 func serve(t *testing.T, r *router, l edge.Limits) string {
 	t.Helper()
-	mux, err := rest.NewMux(t.Context(), r, func(w http.ResponseWriter, _ *http.Request, err *fault.Error) {
+	mux, err := rest.NewMux(t.Context(), rest.Services{Router: r}, func(w http.ResponseWriter, _ *http.Request, err *fault.Error) {
 		w.WriteHeader(err.HTTPStatus())
 		_, _ = io.WriteString(w, fault.Code(err.Reason))
 	})

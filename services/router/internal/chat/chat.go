@@ -3,13 +3,17 @@ package chat
 
 import (
 	"context"
+	"net/http"
 
 	"google.golang.org/grpc"
 
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/estimate"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -19,28 +23,34 @@ import (
 type Server struct {
 	routerv1.UnimplementedRouterServiceServer
 
-	catalog  *catalog.Catalog
-	observer *observe.Observer
+	catalog *catalog.Catalog
+	desk    *account.Desk
 }
 
-// New builds the service over a catalog.
-func New(c *catalog.Catalog, o *observe.Observer) *Server {
-	return &Server{catalog: c, observer: o}
+// New builds the service over a catalog; the desk keeps the books of its calls.
+func New(c *catalog.Catalog, d *account.Desk) *Server {
+	return &Server{catalog: c, desk: d}
 }
 
 // try makes one attempt under observation.
-type try func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (settled bool, err error)
+type try func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (settled bool, err error)
 
 // run tries the targets of a model.
-func (s *Server) run(ctx context.Context, operation, model string, stream bool, try try) error {
-	p, err := plan.Make(ctx, s.catalog, model)
+func (s *Server) run(ctx context.Context, ask account.Ask, try try) error {
+	p, err := plan.Make(ctx, s.catalog, ask.Model)
 	if err != nil {
 		return err
 	}
+	ask.Model, ask.Wishes = p.Model, p.Wishes
+	books, err := s.desk.Open(ctx, ask)
+	if err != nil {
+		return err
+	}
+	defer books.Close()
 	ctx, cancel := attempt.Deadline(ctx, p.Targets, p.Wishes.Timeout)
 	defer cancel()
 	return attempt.Run(ctx, p.Targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
-		ctx, seen := s.observer.Begin(ctx, operation, t, stream)
+		ctx, seen := books.Attempt(ctx, t)
 		defer func() { seen.End(err) }()
 		return try(ctx, t, n, seen)
 	})
@@ -48,12 +58,13 @@ func (s *Server) run(ctx context.Context, operation, model string, stream bool, 
 
 // Chat implements RouterService.
 func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *routerv1.ChatResponse, err error) {
-	err = s.run(ctx, observe.Chat, r.GetModel(), false,
-		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+	err = s.run(ctx, asked(observe.Chat, r.GetModel(), r.GetPrompt()),
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
 			answer, err := t.Provider.Chat(ctx, &providerv1.ChatRequest{Model: t.Model, Prompt: r.GetPrompt()})
 			if err != nil {
 				return false, err
 			}
+			seen.Answered(http.StatusOK, answer.GetUpstreamRequestId())
 			seen.Reading(provider.Reading(answer.GetCompletion()))
 			response = &routerv1.ChatResponse{
 				Completion: answer.GetCompletion(), Served: served(t, answer, n),
@@ -65,28 +76,32 @@ func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *r
 
 // StreamChat implements RouterService.
 func (s *Server) StreamChat(r *routerv1.StreamChatRequest, out grpc.ServerStreamingServer[routerv1.StreamChatResponse]) error {
-	return s.run(out.Context(), observe.Chat, r.GetModel(), true,
-		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+	ask := asked(observe.Chat, r.GetModel(), r.GetPrompt())
+	ask.Stream = true
+	return s.run(out.Context(), ask,
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
 			d := &delivery{out: out, seen: seen, target: t, number: n}
 			err := t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{
 				Model: t.Model, Prompt: r.GetPrompt(), IncludeExtensions: r.GetIncludeExtensions(),
 			}, t.Silences, d.emit)
-			if err == nil {
-				err = d.end()
+			if err != nil {
+				seen.Reading(d.reading)
+				return d.sent, err
 			}
-			seen.Reading(d.reading)
+			err = d.end()
 			return d.sent, err
 		})
 }
 
 // Embed implements RouterService.
 func (s *Server) Embed(ctx context.Context, r *routerv1.EmbedRequest) (response *routerv1.EmbedResponse, err error) {
-	err = s.run(ctx, observe.Embeddings, r.GetModel(), false,
-		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *observe.Attempt) (bool, error) {
+	err = s.run(ctx, account.Ask{Operation: observe.Embeddings, Model: r.GetModel(), Input: estimate.Texts(r.GetInput())},
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
 			answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: r.GetInput()})
 			if err != nil {
 				return false, err
 			}
+			seen.Answered(http.StatusOK, answer.GetUpstreamRequestId())
 			seen.Reading(embedded(answer))
 			response = &routerv1.EmbedResponse{
 				Embeddings: answer.GetEmbeddings(), Model: answer.GetModel(), Usage: answer.GetUsage(), Served: served(t, answer, n),
@@ -98,8 +113,8 @@ func (s *Server) Embed(ctx context.Context, r *routerv1.EmbedRequest) (response 
 
 // CountTokens implements RouterService.
 func (s *Server) CountTokens(ctx context.Context, r *routerv1.CountTokensRequest) (response *routerv1.CountTokensResponse, err error) {
-	err = s.run(ctx, observe.CountTokens, r.GetModel(), false,
-		func(ctx context.Context, t catalog.Target, n attempt.Number, _ *observe.Attempt) (bool, error) {
+	err = s.run(ctx, asked(observe.CountTokens, r.GetModel(), r.GetPrompt()),
+		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
 			answer, err := t.Provider.CountTokens(ctx, &providerv1.CountTokensRequest{Model: t.Model, Prompt: r.GetPrompt()})
 			if provider.Unasked(err) {
 				response = estimated(t, r.GetPrompt())
@@ -108,10 +123,16 @@ func (s *Server) CountTokens(ctx context.Context, r *routerv1.CountTokensRequest
 			if err != nil {
 				return false, err
 			}
+			seen.Answered(http.StatusOK, answer.GetUpstreamRequestId())
 			response = &routerv1.CountTokensResponse{InputTokens: answer.GetInputTokens(), Served: served(t, answer, n)}
 			return true, nil
 		})
 	return response, err
+}
+
+// asked is what the books need to know of a prompt beforehand.
+func asked(operation, model string, p *llmv1.Prompt) account.Ask {
+	return account.Ask{Operation: operation, Model: model, Input: estimate.Prompt(p), Output: p.GetSampling().GetMaxOutputTokens()}
 }
 
 // answered is what all answers of providers tell of themselves.

@@ -21,6 +21,7 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
@@ -139,7 +140,7 @@ func mixedMesh(t *testing.T, builders []newAdapter, handlers []http.HandlerFunc)
 		m.providers = append(m.providers, catalog.Provider{Provider: a, Silences: patient, Total: time.Minute})
 		x.Targets = append(x.Targets, catalog.Target{Provider: a, Model: "m", Total: time.Minute, Silences: patient})
 	}
-	m.server = chat.New(catalog.New([]catalog.Model{x}, m.providers), observer)
+	m.server = chat.New(catalog.New([]catalog.Model{x}, m.providers), &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)})
 	return m
 }
 

@@ -1,16 +1,18 @@
 package chat
 
 import (
+	"net/http"
+
 	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/estimate"
-	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -19,10 +21,10 @@ type sender interface {
 }
 
 // delivery carries one attempt's events to the caller. What comes before the first content is held back, so that
-// another target may still take over.
+// another target may still take over; the finish and what comes with it is, until the answer is in the books.
 type delivery struct {
 	out      sender
-	seen     *observe.Attempt
+	seen     *account.Attempt
 	target   catalog.Target
 	number   attempt.Number
 	held     []*routerv1.StreamChatResponse
@@ -33,6 +35,9 @@ type delivery struct {
 
 // emit is the provider.Emit of a typed stream.
 func (d *delivery) emit(m *providerv1.StreamChatResponse, _ bool) error {
+	if d.reading.ID == "" && m.GetUpstreamRequestId() != "" {
+		d.seen.Answered(http.StatusOK, m.GetUpstreamRequestId())
+	}
 	provider.Note(&d.reading, m.GetEvent())
 	d.finished = d.finished || m.GetEvent().GetFinish() != nil
 	response := &routerv1.StreamChatResponse{Event: m.GetEvent()}
@@ -40,7 +45,7 @@ func (d *delivery) emit(m *providerv1.StreamChatResponse, _ bool) error {
 		response.Served = served(d.target, m, d.number)
 	}
 	d.held = append(d.held, response)
-	if !d.sent && !provider.Shows(m.GetEvent()) {
+	if d.finished || !d.sent && !provider.Shows(m.GetEvent()) {
 		return nil
 	}
 	return d.flush()
@@ -58,13 +63,15 @@ func (d *delivery) flush() error {
 	return nil
 }
 
-// end refuses an answer that ended without a finish.
+// end refuses an answer that ended without a finish, and books and completes any other.
 func (d *delivery) end() error {
+	d.seen.Reading(d.reading)
 	if !d.finished {
 		return fault.New(errorsv1.Reason_REASON_STREAM_TRUNCATED,
 			"provider %s ended its stream before the answer was complete; try again", d.target.Provider.Name).
 			With("provider", d.target.Provider.Name)
 	}
+	d.seen.Book(nil)
 	return d.flush()
 }
 

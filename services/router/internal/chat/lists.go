@@ -7,19 +7,21 @@ import (
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
-// ListModels implements RouterService. A provider that can't be asked is left out: the names of the others still work.
+// ListModels implements RouterService: what the caller's key may ask for. A provider that can't be asked is left out: the names of the others still work.
 func (s *Server) ListModels(ctx context.Context, r *routerv1.ListModelsRequest) (*routerv1.ListModelsResponse, error) {
 	models := configured(s.catalog.Models())
 	for _, offered := range s.offered(ctx) {
 		models = append(models, offered...)
 	}
+	caller, _ := auth.FromContext(ctx)
 	seen := make(map[string]bool, len(models))
 	models = slices.DeleteFunc(models, func(m *llmv1.Model) bool {
-		if !speaks(m, r.GetDialect()) || seen[m.GetId()] {
+		if !speaks(m, r.GetDialect()) || seen[m.GetId()] || !caller.MayAsk(m.GetId()) {
 			return true
 		}
 		seen[m.GetId()] = true

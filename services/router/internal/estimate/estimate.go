@@ -2,6 +2,7 @@
 package estimate
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
@@ -32,7 +33,50 @@ func Prompt(p *llmv1.Prompt) int64 {
 		c.text(t.GetName() + t.GetDescription() + t.GetInputSchema() + t.GetNative())
 	}
 	c.text(p.GetResponseFormat().GetSchema())
+	return c.total()
+}
+
+func (c *counter) total() int64 {
 	return max(1, int64(c.tokens+float64(c.ascii)/asciiPerToken+float64(c.other)/otherPerToken+0.5))
+}
+
+// Texts returns the estimate of what is to be embedded, never 0.
+func Texts(in *llmv1.EmbeddingInput) int64 {
+	var c counter
+	for _, text := range in.GetTexts() {
+		c.text(text)
+	}
+	for _, list := range in.GetTokenLists() {
+		c.tokens += float64(len(list.GetTokens()))
+	}
+	return c.total()
+}
+
+const (
+	// longString is how long a string of a body has to be before it is looked at whether it is a picture or a file.
+	longString = 4 << 10
+	// sample is how much of it is looked at: a text has a space in it.
+	sample = 512
+)
+
+// Body returns the estimate of a request as it came in, by its length: JSON and all, but for pictures and files in it,
+// which count as they do in Prompt. Never 0.
+func Body(body []byte) int64 {
+	if len(body) < longString {
+		return max(1, int64(len(body)/asciiPerToken))
+	}
+	text, pictures := len(body), int64(0)
+	for rest := body; ; {
+		n := bytes.IndexByte(rest, '"')
+		if n >= longString && bytes.IndexByte(rest[:sample], ' ') < 0 {
+			text -= n
+			pictures++
+		}
+		if n < 0 {
+			return max(1, int64(text/asciiPerToken)+pictures*perPicture)
+		}
+		rest = rest[n+1:]
+	}
 }
 
 type counter struct {

@@ -31,3 +31,28 @@ func TestPrompt(t *testing.T) {
 		}
 	}
 }
+
+// TestBody: text counts by its length, a picture in it as a picture, however many bytes it has.
+func TestBody(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("a few words ", 1000)
+	picture := strings.Repeat("iVBORw0KGgo", 10000)
+	cases := []struct {
+		name, body  string
+		least, most int64
+	}{
+		{"nothing", "{}", 1, 1},
+		{"a short question", `{"messages":[{"content":"Hi"}]}`, 5, 10},
+		{"a long text", `{"content":"` + text + `"}`, 2900, 3100},
+		{"a picture", `{"text":"what is it","url":"data:image/png;base64,` + picture + `"}`, 700, 900},
+		{"no end", `{"text":"` + picture, 20000, 30000},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := estimate.Body([]byte(c.body)); got < c.least || got > c.most {
+				t.Errorf("%d, want %d to %d", got, c.least, c.most)
+			}
+		})
+	}
+}

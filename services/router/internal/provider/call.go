@@ -89,6 +89,9 @@ func shows(p *llmv1.Part) bool {
 // Note adds what an event tells to a reading.
 func Note(r *dialect.Reading, e *llmv1.StreamEvent) {
 	switch {
+	case e.GetPartDelta() != nil:
+		d := e.GetPartDelta()
+		r.Said += int64(len(d.GetText()) + len(d.GetArguments()))
 	case e.GetStart() != nil:
 		r.ID, r.Model = e.GetStart().GetId(), e.GetStart().GetModel()
 	case e.GetUsage() != nil:

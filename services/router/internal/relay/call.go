@@ -6,6 +6,7 @@ import (
 	"github.com/headgate-mesh/headgate/dialect"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/edge"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -22,6 +23,7 @@ type call struct {
 	request   *routerv1.RelayRequest
 	edge      *edge.Edge
 	facts     dialect.Facts
+	books     *account.Call
 	requestID string
 
 	// prompt and warnings are the translated request, once a target needed it.
@@ -44,6 +46,7 @@ func (c *call) relay(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	if err != nil {
 		return false, c.inClientsWords(err)
 	}
+	p.seen.Answered(a.Status, a.UpstreamRequestID)
 	p.head.Status, p.head.Headers, p.head.UpstreamRequestId = int32(a.Status), a.Headers, a.UpstreamRequestID //nolint:gosec // an HTTP status
 	return p.deliver(a)
 }

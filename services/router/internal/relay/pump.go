@@ -10,7 +10,7 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -24,7 +24,7 @@ const (
 // pump carries one attempt's answer to the client.
 type pump struct {
 	call *call
-	seen *observe.Attempt
+	seen *account.Attempt
 	// head goes with the first message; nil once it is sent.
 	head *routerv1.RelayHead
 	// held are frames that are judged and not sent yet.
@@ -44,8 +44,7 @@ func (p *pump) deliver(a *provider.Answer) (settled bool, err error) {
 	if a.Status >= 400 {
 		return p.refused(a)
 	}
-	p.seen.Reading(a.Reading)
-	return true, p.whole(a.Body, a.Reading)
+	return true, p.complete(a.Body, a.Reading)
 }
 
 // refused holds a provider's error back as long as another attempt may do better; in the end it is the client's to read.
@@ -57,6 +56,7 @@ func (p *pump) refused(a *provider.Answer) (settled bool, err error) {
 		if provider.AtFault(failure) {
 			p.head.Headers = final(p.head.Headers)
 		}
+		p.seen.Book(failure)
 		return p.whole(a.Body, dialect.Reading{})
 	}
 	if provider.Elsewhere(failure) {
@@ -73,6 +73,14 @@ func (p *pump) refused(a *provider.Answer) (settled bool, err error) {
 func final(headers []*routerv1.Header) []*routerv1.Header {
 	headers = slices.DeleteFunc(headers, func(h *routerv1.Header) bool { return h.GetName() == "x-should-retry" })
 	return append(headers, &routerv1.Header{Name: "x-should-retry", Value: "false"})
+}
+
+// complete sends a complete answer that isn't a stream, once it is in the books.
+func (p *pump) complete(body []byte, r dialect.Reading) error {
+	r.Said = int64(len(body))
+	p.seen.Reading(r)
+	p.seen.Book(nil)
+	return p.whole(body, r)
 }
 
 // whole sends an answer that isn't a stream: mostly one message.
@@ -103,11 +111,13 @@ func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 		switch verdict.Action {
 		case dialect.Terminal:
 			p.seen.Reading(s.Reading())
+			p.seen.Book(nil)
 			return true, p.send(p.held, trailer(s.Reading(), true))
 		case dialect.Failed:
 			return p.failed(s, frame)
 		default:
 			if err := p.flush(s.Ready()); err != nil {
+				p.seen.Reading(s.Reading())
 				return true, err
 			}
 		}
@@ -143,6 +153,7 @@ func (p *pump) failed(s provider.Stream, frame sse.Frame) (settled bool, err err
 		With("http_status", strconv.Itoa(status))
 	show := func() error {
 		p.seen.Reading(s.Reading())
+		p.seen.Book(failure)
 		p.call.told = true
 		return p.send(p.held, trailer(s.Reading(), false))
 	}
@@ -170,10 +181,11 @@ func (p *pump) hold(raw []byte, more bool) {
 // broken ends a stream that its provider didn't. While nothing was sent the failure is a status, or another attempt's
 // chance.
 func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) {
+	p.seen.Reading(r)
 	if p.head != nil {
 		return false, cause
 	}
-	p.seen.Reading(r)
+	p.seen.Book(cause)
 	p.held = append(p.held, p.call.edge.ErrorFrame(fault.From(cause), p.call.requestID)...)
 	p.call.told = true
 	if err := p.send(p.held, trailer(r, false)); err != nil {

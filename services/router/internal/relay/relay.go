@@ -12,9 +12,11 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/edge"
+	"github.com/headgate-mesh/headgate/services/router/internal/estimate"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -24,14 +26,14 @@ import (
 type Server struct {
 	routerv1.UnimplementedRelayServiceServer
 
-	catalog  *catalog.Catalog
-	observer *observe.Observer
-	edges    map[llmv1.Dialect]*edge.Edge
+	catalog *catalog.Catalog
+	desk    *account.Desk
+	edges   map[llmv1.Dialect]*edge.Edge
 }
 
-// New builds the service over a catalog.
-func New(c *catalog.Catalog, o *observe.Observer) *Server {
-	return &Server{catalog: c, observer: o, edges: map[llmv1.Dialect]*edge.Edge{
+// New builds the service over a catalog; the desk keeps the books of its calls.
+func New(c *catalog.Catalog, d *account.Desk) *Server {
+	return &Server{catalog: c, desk: d, edges: map[llmv1.Dialect]*edge.Edge{
 		llmv1.Dialect_DIALECT_OPENAI:    edge.OpenAI(),
 		llmv1.Dialect_DIALECT_ANTHROPIC: edge.Anthropic(),
 	}}
@@ -51,9 +53,21 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 	if err != nil {
 		return err
 	}
+	if c.books, err = s.desk.Open(out.Context(), c.ask(p)); err != nil {
+		return err
+	}
+	defer c.books.Close()
 	ctx, cancel := attempt.Deadline(out.Context(), p.Targets, p.Wishes.Timeout)
 	defer cancel()
 	return c.run(ctx, p.Targets)
+}
+
+// ask is what the books need to know beforehand.
+func (c *call) ask(p plan.Plan) account.Ask {
+	return account.Ask{
+		Operation: operations[c.request.GetOperation()], Dialect: c.edge.Dialect, Model: p.Model, Stream: c.facts.Stream,
+		Input: estimate.Body(c.request.GetBody()), Output: c.facts.MaxOutputTokens, Wishes: p.Wishes,
+	}
 }
 
 // operations are the names under which attempts are observed.
@@ -66,7 +80,7 @@ var operations = map[routerv1.Operation]string{
 // run tries the targets; the last one's error answer is the client's to read.
 func (c *call) run(ctx context.Context, targets []catalog.Target) error {
 	err := attempt.Run(ctx, targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
-		ctx, seen := c.server.observer.Begin(ctx, operations[c.request.GetOperation()], t, c.facts.Stream)
+		ctx, seen := c.books.Attempt(ctx, t)
 		defer func() { seen.End(err) }()
 		p := &pump{call: c, seen: seen, more: n.More, head: &routerv1.RelayHead{
 			Provider: t.Provider.Name, Model: t.Model, Attempts: int32(n.Attempts), //nolint:gosec // a handful

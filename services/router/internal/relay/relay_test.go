@@ -21,6 +21,7 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
@@ -94,6 +95,7 @@ func (c *client) trailer() *routerv1.RelayTrailer { return c.got[len(c.got)-1].G
 // mesh is a router whose model x is served by providers a, b... in order.
 type mesh struct {
 	server    *relay.Server
+	desk      *account.Desk
 	providers []*provider.Provider
 }
 
@@ -119,7 +121,8 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, 
 			Provider: a, Model: "m", Total: time.Minute, Silences: provider.Silences{FirstContent: time.Minute, Gap: time.Minute},
 		})
 	}
-	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), observer)
+	m.desk = &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)}
+	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), m.desk)
 	return m
 }
 

@@ -64,6 +64,7 @@ func (c *call) inClientsWords(err error) error {
 }
 
 func (c *call) warn(p *pump, upstreamRequestID string, warnings []string) {
+	p.seen.Answered(http.StatusOK, upstreamRequestID)
 	p.head.UpstreamRequestId = upstreamRequestID
 	p.head.Warnings = append(append([]string{}, c.warnings...), cross.Warnings(warnings, c.edge.Dialect)...)
 }
@@ -75,10 +76,8 @@ func (c *call) whole(ctx context.Context, t catalog.Target, p *pump) (settled bo
 		return false, err
 	}
 	completion := answer.GetCompletion()
-	reading := provider.Reading(completion)
-	p.seen.Reading(reading)
 	c.warn(p, answer.GetUpstreamRequestId(), answer.GetWarnings())
-	return true, p.whole(c.edge.EncodeResponse(cross.Answer(completion, t.Model)), reading)
+	return true, p.complete(c.edge.EncodeResponse(cross.Answer(completion, t.Model)), provider.Reading(completion))
 }
 
 // stream asks for a stream.
@@ -94,6 +93,7 @@ func (c *call) stream(ctx context.Context, t catalog.Target, p *pump) (settled b
 		return p.broken(v.reading, c.inClientsWords(err))
 	}
 	p.seen.Reading(v.reading)
+	p.seen.Book(nil)
 	p.held = v.encoder.End(p.held)
 	return true, p.send(p.held, trailer(v.reading, true))
 }
@@ -138,7 +138,7 @@ func (c *call) count(ctx context.Context, t catalog.Target, p *pump) (settled bo
 		return false, c.inClientsWords(err)
 	}
 	c.warn(p, answer.GetUpstreamRequestId(), nil)
-	return true, p.whole(c.edge.EncodeCount(n), dialect.Reading{})
+	return true, p.complete(c.edge.EncodeCount(n), dialect.Reading{})
 }
 
 // embed asks for vectors.
@@ -151,8 +151,7 @@ func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	if err != nil {
 		return false, c.inClientsWords(err)
 	}
-	reading := dialect.Reading{Usage: answer.GetUsage(), Model: answer.GetModel()}
-	p.seen.Reading(reading)
 	c.warn(p, answer.GetUpstreamRequestId(), answer.GetWarnings())
-	return true, p.whole(c.edge.EncodeEmbed(answer, c.request.GetBody()), reading)
+	reading := dialect.Reading{Usage: answer.GetUsage(), Model: answer.GetModel()}
+	return true, p.complete(c.edge.EncodeEmbed(answer, c.request.GetBody()), reading)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/metadata"
 
@@ -31,7 +32,25 @@ type Wishes struct {
 	Route string
 	// Timeout is the caller's total deadline; 0 means the configured one.
 	Timeout time.Duration
+	// Tags are recorded with usage; nil where there are none.
+	Tags map[string]string
+	// Cache is what the caller wants of the cache; empty leaves it to the configuration. CacheTTL is how long an answer
+	// may be kept; 0 leaves that to the configuration, too.
+	Cache    Cache
+	CacheTTL time.Duration
 }
+
+// Cache is a caller's wish about the cache.
+type Cache string
+
+const (
+	// CacheOn looks an answer up, and keeps a new one.
+	CacheOn Cache = "on"
+	// CacheOff does neither.
+	CacheOff Cache = "off"
+	// CacheRefresh asks anew, and keeps the answer in place of the old one.
+	CacheRefresh Cache = "refresh"
+)
 
 // Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
 // name: a label that was misspelt must not be ignored.
@@ -45,7 +64,9 @@ func Read(ctx context.Context) (Wishes, error) {
 		{meta.Sensitivity, func(v string) (err error) { w.Sensitivity, err = sensitivity(v); return err }},
 		{meta.TimeoutMS, func(v string) (err error) { w.Timeout, err = timeout(v); return err }},
 		{meta.Route, func(v string) (err error) { w.Route, err = route(v); return err }},
-		{meta.Tags, checkTags},
+		{meta.Tags, func(v string) (err error) { w.Tags, err = tags(v); return err }},
+		{meta.Cache, func(v string) (err error) { w.Cache, err = cache(v); return err }},
+		{meta.CacheTTL, func(v string) (err error) { w.CacheTTL, err = cacheTTL(v); return err }},
 	} {
 		value, err := one(md, read.name)
 		if err == nil {
@@ -106,21 +127,46 @@ func timeout(s string) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, nil
 }
 
-func checkTags(s string) error {
+func tags(s string) (map[string]string, error) {
 	if s == "" {
-		return nil
+		return nil, nil
 	}
-	tags := strings.Split(s, ",")
-	if len(tags) > maxTags {
-		return invalid(meta.Tags, "takes at most 32 tags")
+	list := strings.Split(s, ",")
+	if len(list) > maxTags {
+		return nil, invalid(meta.Tags, "takes at most 32 tags")
 	}
-	for _, tag := range tags {
+	read := make(map[string]string, len(list))
+	for _, tag := range list {
 		key, value, ok := strings.Cut(tag, "=")
-		if !ok || strings.TrimSpace(key) == "" || len(key) > maxTagLength || len(value) > maxTagLength {
-			return invalid(meta.Tags, "must look like team=search,feature=autocomplete, each side at most 128 bytes")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if !ok || key == "" || len(key) > maxTagLength || len(value) > maxTagLength || !utf8.ValidString(tag) {
+			return nil, invalid(meta.Tags, "must look like team=search,feature=autocomplete, each side at most 128 bytes")
 		}
+		if _, twice := read[key]; twice {
+			return nil, invalid(meta.Tags, "names a tag twice")
+		}
+		read[key] = value
 	}
-	return nil
+	return read, nil
+}
+
+func cache(s string) (Cache, error) {
+	switch c := Cache(s); c {
+	case "", CacheOn, CacheOff, CacheRefresh:
+		return c, nil
+	}
+	return "", invalid(meta.Cache, "must be on, off or refresh")
+}
+
+func cacheTTL(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 || n > int64(maxTimeout/time.Second) {
+		return 0, invalid(meta.CacheTTL, "must be a whole number of seconds from 1 to 86400")
+	}
+	return time.Duration(n) * time.Second, nil
 }
 
 func invalid(header, remedy string) error {

@@ -3,6 +3,8 @@ package steer_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +25,19 @@ func incoming(t *testing.T, pairs ...string) context.Context {
 
 func TestReadWithoutMetadata(t *testing.T) {
 	t.Parallel()
-	if w, err := steer.Read(t.Context()); err != nil || w != (steer.Wishes{}) {
+	if w, err := steer.Read(t.Context()); err != nil || !reflect.DeepEqual(w, steer.Wishes{}) {
 		t.Errorf("%+v, %v", w, err)
 	}
 }
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	manyTags := strings.TrimSuffix(strings.Repeat("a=b,", 32), ",")
+	var many []string
+	manyTags := make(map[string]string)
+	for i := range 32 {
+		many = append(many, fmt.Sprintf("t%d=b", i))
+		manyTags[fmt.Sprintf("t%d", i)] = "b"
+	}
 	long := strings.Repeat("x", 128)
 	cases := []struct {
 		name, header, value string
@@ -45,16 +52,19 @@ func TestRead(t *testing.T) {
 		{"longest timeout", meta.TimeoutMS, "86400000", steer.Wishes{Timeout: 24 * time.Hour}},
 		{"route", meta.Route, "fast", steer.Wishes{Route: "fast"}},
 		{"longest route", meta.Route, strings.Repeat("r", 256), steer.Wishes{Route: strings.Repeat("r", 256)}},
-		{"tags", meta.Tags, "team=search,feature=autocomplete", steer.Wishes{}},
-		{"a tag without a value", meta.Tags, "team=", steer.Wishes{}},
-		{"as many tags as there may be", meta.Tags, manyTags, steer.Wishes{}},
-		{"the longest tag", meta.Tags, long + "=" + long, steer.Wishes{}},
+		{"tags", meta.Tags, "team=search,feature=autocomplete", steer.Wishes{Tags: map[string]string{"team": "search", "feature": "autocomplete"}}},
+		{"a tag without a value", meta.Tags, "team=", steer.Wishes{Tags: map[string]string{"team": ""}}},
+		{"as many tags as there may be", meta.Tags, strings.Join(many, ","), steer.Wishes{Tags: manyTags}},
+		{"the longest tag", meta.Tags, long + "=" + long, steer.Wishes{Tags: map[string]string{long: long}}},
+		{"cache on", meta.Cache, "on", steer.Wishes{Cache: steer.CacheOn}},
+		{"cache anew", meta.Cache, "refresh", steer.Wishes{Cache: steer.CacheRefresh}},
+		{"cache for a minute", meta.CacheTTL, "60", steer.Wishes{CacheTTL: time.Minute}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got, err := steer.Read(incoming(t, c.header, c.value))
-			if err != nil || got != c.want {
+			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%+v, %v, want %+v", got, err, c.want)
 			}
 		})
@@ -91,6 +101,11 @@ func TestReadRefuses(t *testing.T) {
 		{"key too long", meta.Tags, []string{long + "=b"}},
 		{"value too long", meta.Tags, []string{"a=" + long}},
 		{"too many tags", meta.Tags, []string{strings.TrimSuffix(strings.Repeat("a=b,", 33), ",")}},
+		{"a tag twice", meta.Tags, []string{"a=b,a=c"}},
+		{"a wish the cache doesn't know", meta.Cache, []string{"maybe"}},
+		{"a time that is none", meta.CacheTTL, []string{"1m"}},
+		{"no time", meta.CacheTTL, []string{"0"}},
+		{"more than a day of keeping", meta.CacheTTL, []string{"86401"}},
 		{"a bad second value", meta.Tags, []string{"a=b", "nonsense"}},
 	}
 	for _, c := range cases {

@@ -1,0 +1,54 @@
+package dialect_test
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/headgate-mesh/headgate/dialect"
+	"github.com/headgate-mesh/headgate/dialect/anthropic"
+	"github.com/headgate-mesh/headgate/dialect/openai"
+)
+
+// TestLimitHeaders: each dialect tells its clients in the form of its own vendor.
+func TestLimitHeaders(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	cases := []struct {
+		name              string
+		balance           dialect.Balance
+		openai, anthropic map[string]string
+	}{
+		{
+			"some left", dialect.Balance{What: "requests", Limit: 60, Remaining: 12, Reset: 48 * time.Second},
+			map[string]string{"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "12", "x-ratelimit-reset-requests": "48s"},
+			map[string]string{
+				"anthropic-ratelimit-requests-limit": "60", "anthropic-ratelimit-requests-remaining": "12",
+				"anthropic-ratelimit-requests-reset": "2026-11-24T12:00:48Z",
+			},
+		},
+		{
+			"overrun, and not quite a second", dialect.Balance{What: "tokens", Limit: 1000, Remaining: -5, Reset: 1200*time.Millisecond + 1},
+			map[string]string{"x-ratelimit-limit-tokens": "1000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1.2s"},
+			map[string]string{
+				"anthropic-ratelimit-tokens-limit": "1000", "anthropic-ratelimit-tokens-remaining": "0",
+				"anthropic-ratelimit-tokens-reset": "2026-11-24T12:00:02Z",
+			},
+		},
+		{"what the dialects don't count", dialect.Balance{What: "concurrency", Limit: 3}, map[string]string{}, map[string]string{}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			gotOpenAI, gotAnthropic := map[string]string{}, map[string]string{}
+			openai.LimitHeaders(func(n, v string) { gotOpenAI[n] = v }, c.balance)
+			anthropic.LimitHeaders(func(n, v string) { gotAnthropic[n] = v }, c.balance, now)
+			if !maps.Equal(gotOpenAI, c.openai) {
+				t.Errorf("OpenAI: %v", gotOpenAI)
+			}
+			if !maps.Equal(gotAnthropic, c.anthropic) {
+				t.Errorf("Anthropic: %v", gotAnthropic)
+			}
+		})
+	}
+}

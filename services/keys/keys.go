@@ -1,0 +1,2 @@
+// Package keys is the service that makes, lists and revokes the keys callers present.
+package keys

@@ -1,0 +1,139 @@
+// Package account keeps the books of calls: it reserves what a call may use before it is made, writes down each attempt
+// before its last frame leaves, and settles with what was really used.
+package account
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/quota"
+	"github.com/headgate-mesh/headgate/services/router/internal/steer"
+)
+
+// Ledger is where attempts are written down. Safe for concurrent use.
+type Ledger interface {
+	// Room returns USAGE_LOG_FULL where nothing more can be written down: no call may begin then.
+	Room() error
+	// Record returns once the event survives the death of this process.
+	Record(e *usagev1.Event) error
+}
+
+// Quota is what holds keys and tenants to their limits. Safe for concurrent use.
+type Quota interface {
+	// Reserve takes what a call may use, or returns RATE_LIMITED or LARGER_THAN_LIMIT. Nil is a reservation of nothing.
+	Reserve(ctx context.Context, a quota.Account, requestID string, tokens int64) (*quota.Reservation, error)
+}
+
+// Prices tells what tokens cost. Safe for concurrent use.
+type Prices interface {
+	// Cost returns the cost in 10^-12 US dollars and the version of the table; false where the price isn't known. The
+	// model is the provider's own name for what answered, or else the one that was asked for.
+	Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool)
+}
+
+// Desk opens calls. Safe for concurrent use. Without a Ledger nothing is written down, without a Quota nothing is limited,
+// without Prices nothing has a price.
+type Desk struct {
+	Ledger Ledger
+	Quota  Quota
+	Prices Prices
+	// Limits are a tenant's own; nil where it has none.
+	Limits   func(tenant string) *ratelimitv1.Limits
+	Observer *observe.Observer
+	Logger   *slog.Logger
+}
+
+// Ask is what is known of a call before it is made.
+type Ask struct {
+	// Operation is one of observe's.
+	Operation string
+	// Dialect is the client's; unspecified for the typed API.
+	Dialect llmv1.Dialect
+	// Model is the name the client used.
+	Model string
+	// Stream says that the client wants a stream.
+	Stream bool
+	// Input is the estimate of the prompt's tokens, Output the declared bound of the answer's; 0 where there is none.
+	Input, Output int64
+	// Wishes are the caller's.
+	Wishes steer.Wishes
+}
+
+// usualOutput is reserved for an answer without a declared bound, in tokens.
+const usualOutput = 1024
+
+// Open begins a call: it fails with USAGE_LOG_FULL, RATE_LIMITED or LARGER_THAN_LIMIT. The caller closes it.
+func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
+	c := &Call{desk: d, ask: ask, requestID: meta.RequestID(ctx)}
+	c.principal, _ = auth.FromContext(ctx)
+	if d.Ledger != nil {
+		if err := d.Ledger.Room(); err != nil {
+			return nil, err
+		}
+		c.nonce = nonce()
+	}
+	if d.Quota == nil {
+		return c, nil
+	}
+	var err error
+	c.reservation, err = d.Quota.Reserve(ctx, d.accountOf(c.principal), c.requestID, ask.tokens())
+	return c, err
+}
+
+func (d *Desk) accountOf(p auth.Principal) quota.Account {
+	return quota.Account{Tenant: p.Account(), KeyID: p.KeyID, Key: p.Limits, TenantLimits: d.limits(p.Account())}
+}
+
+func (d *Desk) limits(tenant string) *ratelimitv1.Limits {
+	if d.Limits == nil {
+		return nil
+	}
+	return d.Limits(tenant)
+}
+
+// tokens is the most that the call can use.
+func (a Ask) tokens() int64 {
+	switch {
+	case a.Operation == observe.CountTokens:
+		return 0
+	case a.Operation == observe.Embeddings:
+		return a.Input
+	case a.Output == 0:
+		return a.Input + usualOutput
+	}
+	return a.Input + a.Output
+}
+
+// Call is one call over all of its attempts. It belongs to one goroutine.
+type Call struct {
+	desk        *Desk
+	ask         Ask
+	principal   auth.Principal
+	requestID   string
+	nonce       string
+	reservation *quota.Reservation
+	attempts    int32
+	tokens      int64
+}
+
+// Reservation is what the call holds; nil where nothing is limited.
+func (c *Call) Reservation() *quota.Reservation { return c.reservation }
+
+// Close settles the call with what its attempts used. What never reached a provider costs nothing.
+func (c *Call) Close() { c.reservation.Settle(c.tokens, c.attempts == 0) }
+
+// Cached writes down that the answer came from the cache: no provider was asked, and nothing is owed.
+func (c *Call) Cached(provider, model string, began time.Time) {
+	e := c.event(0)
+	e.Provider, e.UpstreamModel = provider, model
+	e.Outcome = usagev1.Outcome_OUTCOME_CACHED
+	c.time(e, began)
+	c.write(e)
+}
