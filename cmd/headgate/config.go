@@ -40,6 +40,9 @@ type Config struct {
 	Gateway gateway.Config `yaml:"gateway"`
 	// Peers says where the other services are; `all` needs none.
 	Peers Peers `yaml:"peers"`
+
+	// file is where it was read from; empty where no file was named.
+	file string
 }
 
 // Listeners are the addresses a process may listen on; each command uses those it needs.
@@ -91,6 +94,7 @@ func loadConfig(e env, path string) (Config, error) {
 	if err := doc.Decode(&c); err != nil {
 		return c, err
 	}
+	c.file = path
 	c.override(e.lookup)
 	c.fill()
 	return c, doc.Locate(c.validate())

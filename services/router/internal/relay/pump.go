@@ -196,6 +196,9 @@ func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) 
 
 // send sends the head with the first message.
 func (p *pump) send(data []byte, t *routerv1.RelayTrailer) error {
+	if p.head != nil {
+		p.head.Headers = p.call.edge.WithLimits(p.head.Headers, p.call.books.Reservation().Balances())
+	}
 	m := &routerv1.RelayResponse{Head: p.head, Data: data, Trailer: t}
 	p.head = nil
 	return p.call.out.Send(m)
