@@ -22,6 +22,10 @@ build: ## build the binary into .bin/headgate
 run: build ## run the whole mesh in one process
 	$(BIN)/headgate all $(ARGS)
 
+.PHONY: mesh
+mesh: build ## run every service as a process of its own on loopback
+	$(BIN)/headgate mesh $(ARGS)
+
 .PHONY: test
 test: ## run every test (no cgo)
 	CGO_ENABLED=0 go test work

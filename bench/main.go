@@ -22,6 +22,7 @@ type options struct {
 	slow, slowChunks       int
 	slowDelay              time.Duration
 	quick                  bool
+	only                   string
 	proxy, towards         string
 }
 
@@ -54,6 +55,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.slowDelay, "slow-delay", 100*time.Millisecond, "time between the chunks of a slow stream")
 	f.DurationVar(&o.limit, "limit", 15*time.Minute, "longest time for everything")
 	f.BoolVar(&o.quick, "quick", false, "half a minute: 2 rounds of 500ms, one of 500 slow streams of 20 chunks; not for figures to quote")
+	f.StringVar(&o.only, "only", "", "only the fast loads whose name holds this, such as \"16 conn\"")
 	f.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
 	f.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
 	err := f.Parse(args)

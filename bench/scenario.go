@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -70,12 +72,13 @@ func (s scenario) request(host string) []byte {
 }
 
 func fastScenarios(o options) []scenario {
-	return []scenario{
+	all := []scenario{
 		{name: "unary, 1 connection", dialect: o.dialect, conns: 1},
 		{name: "unary, 16 connections", dialect: o.dialect, conns: 16},
 		{name: "50 chunks, 1 connection", dialect: o.dialect, conns: 1, chunks: 50},
 		{name: "50 chunks, 16 connections", dialect: o.dialect, conns: 16, chunks: 50},
 	}
+	return slices.DeleteFunc(all, func(s scenario) bool { return !strings.Contains(s.name, o.only) })
 }
 
 func slowScenario(o options) scenario {

@@ -22,11 +22,23 @@ const (
 
 // TierOf returns the tier that a provider's count names (Anthropic: usage.service_tier), or Standard.
 func TierOf(u *llmv1.TokenUsage) Tier {
-	var name string
-	if raw, ok := u.GetExtensions()["service_tier"]; ok && json.Unmarshal([]byte(raw), &name) == nil && name != "" && name != "default" {
-		return Tier(name)
+	raw, ok := u.GetExtensions()["service_tier"]
+	if !ok || raw == "" {
+		return Standard
 	}
-	return Standard
+	return parseTier([]byte(raw))
+}
+
+// parseTier reads the JSON text of a tier. What can't be read is taken for a tier that nobody has a price for.
+func parseTier(raw []byte) Tier {
+	var name *string
+	switch err := json.Unmarshal(raw, &name); {
+	case err != nil:
+		return Tier(raw)
+	case name == nil || *name == "" || *name == "default":
+		return Standard
+	}
+	return Tier(*name)
 }
 
 // Cost is [Table.Lookup] and [Price.Cost] with the tier that the count names, in one. The version is that of the table

@@ -15,13 +15,22 @@ func (x *exchange) messages() error {
 	m.answer = a.answer(&x.plan, x.s.cfg.Seed, 0)
 	m.usage = a.usage(&x.plan, []answer{m.answer})
 	m.blocks = m.split()
-	if a.stream {
-		return m.stream()
-	}
-	if err := x.out.sleep(x.plan.ttft); err != nil {
+	if err := m.answered(); err != nil {
+		x.book("abort", m.usage)
 		return err
 	}
-	return x.json(http.StatusOK, m.body())
+	x.book("stop", m.usage)
+	return nil
+}
+
+func (m *message) answered() error {
+	if m.a.stream {
+		return m.stream()
+	}
+	if err := m.x.out.sleep(m.x.plan.ttft); err != nil {
+		return err
+	}
+	return m.x.json(http.StatusOK, m.body())
 }
 
 // countTokens serves POST /v1/messages/count_tokens.
@@ -38,7 +47,7 @@ func (x *exchange) readMessages(count bool) (*ask, *problem) {
 		p := x.v.notJSON()
 		return nil, &p
 	}
-	return x.s.readMessages(x.in, x.r.Header.Get("anthropic-version"), count)
+	return x.s.readMessages(x.in, messagesAsked{x.host, x.r.Header.Get("anthropic-version"), count})
 }
 
 // message is one message on its way out.
@@ -79,7 +88,7 @@ func (m *message) thinkingBlock(text string) block {
 	if m.a.thinking.omitted {
 		text = ""
 	}
-	sign := appendString(nil, signature(m.x.s.cfg.Seed, text))
+	sign := appendString(nil, m.signature(text))
 	whole := appendString([]byte(`{"type":"thinking","thinking":`), text)
 	whole = append(append(append(whole, `,"signature":`...), sign...), '}')
 	b := block{whole: whole, opening: []byte(`{"type":"thinking","thinking":"","signature":""}`)}
@@ -88,6 +97,14 @@ func (m *message) thinkingBlock(text string) block {
 	}
 	b.deltas = append(b.deltas, append(append([]byte(`{"type":"signature_delta","signature":`), sign...), '}'))
 	return b
+}
+
+// signature is a seal that can be checked; vLLM's is one in name alone.
+func (m *message) signature(text string) string {
+	if m.x.host == vLLM {
+		return m.d.derive("signature", 0).hex(32)
+	}
+	return signature(m.x.s.cfg.Seed, text)
 }
 
 func (m *message) textBlock(text string) block {
@@ -102,7 +119,11 @@ func (m *message) textBlock(text string) block {
 
 // callBlock begins with an empty fragment; empty arguments have no other.
 func (m *message) callBlock(k *call) block {
-	head := append([]byte(`{"type":"tool_use","id":"`), k.id.id("toolu_01", 22)...)
+	id := k.id.id("toolu_01", 22)
+	if m.x.host == vLLM {
+		id = vllmCallID(k)
+	}
+	head := append([]byte(`{"type":"tool_use","id":"`), id...)
 	head = append(appendString(append(head, `","name":`...), k.name), `,"input":`...)
 	b := block{opening: append(append([]byte{}, head...), `{}}`...), whole: append(append(head, k.args...), '}')}
 	b.deltas = append(b.deltas, delta(inputDelta, ""))
@@ -132,25 +153,36 @@ func (m *message) body() []byte {
 		}
 		b = append(b, m.blocks[i].whole...)
 	}
-	b = append(m.end(append(b, `],`...)), `,"container":null,"usage":`...)
+	b = m.end(append(b, `],`...))
+	if m.x.host == vLLM {
+		return append(append(append(b, `,"usage":`...), m.usage.vllmMessage()...), '}')
+	}
+	b = append(b, `,"container":null,"usage":`...)
 	return append(append(b, m.usage.message()...), '}')
 }
 
 // head opens the message, up to the content.
 func (m *message) head(b []byte) []byte {
 	b = appendString(append(b, `{"model":`...), m.a.model.snapshot())
-	b = append(append(b, `,"id":"`...), m.d.id("msg_01", 22)...)
-	return append(b, `","type":"message","role":"assistant","content":`...)
+	id := m.d.id("msg_01", 22)
+	if m.x.host == vLLM {
+		id = m.x.vllmID("chatcmpl-")
+	}
+	b = appendString(append(b, `,"id":`...), id)
+	return append(b, `,"type":"message","role":"assistant","content":`...)
 }
 
 // end is how the message ended: three members without their braces.
 func (m *message) end(b []byte) []byte {
 	b = append(append(b, `"stop_reason":"`...), m.reason()...)
 	b = append(b, `","stop_sequence":`...)
-	if m.answer.sequence == "" {
+	if m.answer.sequence == "" || m.x.host == vLLM {
 		b = append(b, "null"...)
 	} else {
 		b = appendString(b, m.answer.sequence)
+	}
+	if m.x.host == vLLM {
+		return b
 	}
 	if m.answer.stop == stopRefusal {
 		return append(b, `,"stop_details":{"type":"refusal","category":null,"explanation":null}`...)
@@ -159,6 +191,9 @@ func (m *message) end(b []byte) []byte {
 }
 
 func (m *message) reason() string {
+	if m.x.host == vLLM && (m.answer.stop == stopSequence || m.answer.stop == stopRefusal) {
+		return "end_turn"
+	}
 	switch m.answer.stop {
 	case stopLength:
 		return "max_tokens"

@@ -27,22 +27,34 @@ func checkVersion(h http.Header) *problem {
 	return nil
 }
 
+// messagesAsked is where a messages request goes: vLLM speaks Anthropic's dialect too, and is less strict.
+type messagesAsked struct {
+	host    vendor
+	version string
+	count   bool // tokens are counted, no answer is wanted
+}
+
 // readMessages reads and checks the body of POST /v1/messages, or of count_tokens when that is what is counted.
-func (s *Sim) readMessages(in object, version string, count bool) (*ask, *problem) {
+func (s *Sim) readMessages(in object, o messagesAsked) (*ask, *problem) {
 	r := &reader{v: anthropic, in: in}
-	a := &ask{choices: 1, maxTokens: never}
+	a := &ask{choices: 1, maxTokens: never, lax: o.host != anthropic}
 	r.need("model")
 	id := withoutScript(r.text("model"))
 	r.need("messages")
-	if !count {
+	if !o.count {
 		r.need("max_tokens")
 		a.maxTokens = r.whole("max_tokens", 0, 1<<31-1, never)
 	}
-	r.only(messageParams)
-	readMessageOptions(r, a, version)
+	if !a.lax {
+		if r.has("thread") {
+			r.fail(noThreads())
+		}
+		r.only(messageParams)
+	}
+	readMessageOptions(r, a, o.version)
 	readMessageTools(r, a)
 	readSystem(r, a)
-	turns := &conversation{a: a, seed: s.cfg.Seed, newest: version == newestVersion}
+	turns := &conversation{a: a, seed: s.cfg.Seed, newest: o.version == newestVersion}
 	turns.read(r)
 	if r.has("cache_control") {
 		a.prompt.mark(hour(r.in["cache_control"]))
@@ -50,12 +62,9 @@ func (s *Sim) readMessages(in object, version string, count bool) (*ask, *proble
 	if r.bad != nil {
 		return nil, r.bad
 	}
-	var ok bool
-	if a.model, ok = s.lookup(anthropic, id); !ok {
-		p := anthropic.noModel(id)
-		return nil, &p
-	}
-	return a, nil
+	var p *problem
+	a.model, p = s.chatModel(o.host, id)
+	return a, p
 }
 
 func readMessageOptions(r *reader, a *ask, version string) {
@@ -89,7 +98,7 @@ func readThinking(r *reader, a *ask) {
 			t.fail(problem{status: http.StatusBadRequest, message: "`max_tokens` must be greater than `thinking.budget_tokens`. " +
 				"Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size"})
 		}
-		a.thinking.on = true
+		a.thinking.on, a.thinking.budgeted = true, true
 	case "adaptive":
 		a.thinking.on = true
 	}
@@ -142,4 +151,12 @@ func markCache(b *reader, a *ask) {
 func hour(cacheControl json.RawMessage) bool {
 	var c struct{ TTL string }
 	return json.Unmarshal(cacheControl, &c) == nil && c.TTL == "1h"
+}
+
+// noThreads: the simulator keeps no conversations, and says so in the words that make the SDKs' tool runners send all of it.
+func noThreads() problem {
+	return problem{
+		status: http.StatusBadRequest, kind: invalidRequest, code: "thread_unsupported_request", unsupported: []string{"thread"},
+		message: "thread: this request can't be held as a thread",
+	}
 }

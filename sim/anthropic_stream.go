@@ -31,7 +31,11 @@ func (m *message) events() error {
 		}
 	}
 	b := append(m.end(append(m.buf[:0], `{"type":"message_delta","delta":{`...)), `},"usage":`...)
-	m.buf = append(append(b, m.usage.delta()...), '}')
+	bill := m.usage.delta()
+	if m.x.host == vLLM {
+		bill = m.usage.vllmMessage()
+	}
+	m.buf = append(append(b, bill...), '}')
 	if err := m.send("message_delta"); err != nil || m.x.plan.noTerminal {
 		return err
 	}
@@ -44,6 +48,11 @@ func (m *message) start() error {
 	u := m.usage
 	u.output, u.thought = min(1, u.output), 0
 	b := m.head(append(m.buf[:0], `{"type":"message_start","message":`...))
+	if m.x.host == vLLM {
+		b = append(b, `[],"stop_reason":null,"stop_sequence":null,"usage":`...)
+		m.buf = append(append(b, usage{input: u.input}.vllmMessage()...), `}}`...)
+		return m.send("message_start")
+	}
 	b = append(b, `[],"stop_reason":null,"stop_sequence":null,"stop_details":null,"container":null,"usage":`...)
 	m.buf = append(append(b, u.message()...), `}}`...)
 	return m.send("message_start")
@@ -56,7 +65,7 @@ func (m *message) block(i int) error {
 	if err := m.send("content_block_start"); err != nil {
 		return err
 	}
-	if i == 0 {
+	if i == 0 && m.x.host != vLLM {
 		if err := m.x.out.event("ping", []byte(`{"type": "ping"}`)); err != nil {
 			return err
 		}
@@ -81,7 +90,7 @@ var blanks = bytes.Repeat([]byte(" "), 16)
 // send sends what the buffer holds, with up to fifteen spaces before its last brace, as the vendor does to hide the
 // length of what is said.
 func (m *message) send(name string) error {
-	if m.x.plan.padding {
+	if m.x.plan.padding && m.x.host != vLLM {
 		n := (int(m.d[m.x.out.events%len(m.d)]) + m.x.out.events) % len(blanks)
 		m.buf = append(append(m.buf[:len(m.buf)-1], blanks[:n]...), '}')
 	}

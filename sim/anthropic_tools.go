@@ -43,7 +43,7 @@ func readChoice(r *reader, a *ask, names map[string]bool) {
 		r.fail(problem{status: http.StatusBadRequest, message: "tool_choice: may only be specified while providing tools"})
 	case sort == "tool" && !names[a.pick.name]:
 		r.fail(problem{status: http.StatusBadRequest, message: "tool_choice: Tool '" + a.pick.name + "' not found in provided tools"})
-	case a.pick.must && a.thinking.on:
+	case a.pick.must && a.thinking.budgeted && !a.lax:
 		r.fail(problem{status: http.StatusBadRequest, message: "Thinking may not be enabled when tool_choice forces tool use."})
 	}
 }

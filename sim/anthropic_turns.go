@@ -36,7 +36,9 @@ var turnParams = set("role content")
 func (c *conversation) turn(m *reader, i int) {
 	m.need("role")
 	m.need("content")
-	m.only(turnParams)
+	if !c.a.lax {
+		m.only(turnParams)
+	}
 	c.role = m.choice("role", "user", "assistant", "system")
 	c.a.prompt.tokens += perTurn
 	c.a.answered, c.made = false, nil
@@ -50,7 +52,7 @@ func (c *conversation) turn(m *reader, i int) {
 	if c.role == "system" {
 		return
 	}
-	if c.role == "user" && len(c.calls) > 0 {
+	if c.role == "user" && len(c.calls) > 0 && !c.a.lax {
 		m.fail(problem{status: http.StatusBadRequest, message: fmt.Sprintf("messages.%d: `tool_use` ids were found without `tool_result` blocks immediately after: %s. "+
 			"Each `tool_use` block must have a corresponding `tool_result` block in the next message.", i-1, strings.Join(c.calls, ", "))})
 	}
@@ -95,6 +97,12 @@ func (c *conversation) block(b *reader) string {
 		c.a.prompt.tokens += perMedia
 	case "image", "search_result", "container_upload":
 		c.a.prompt.tokens += perMedia
+	case "redacted_thinking", "fallback", "compaction", "tool_reference", "mid_conv_system":
+	default:
+		sort := b.text("type")
+		if server := strings.HasSuffix(sort, "_tool_result") || sort == "server_tool_use" || sort == "mcp_tool_use"; !server {
+			b.fail(r400(b.at, "Input tag '"+sort+"' found using 'type' does not match any of the expected tags"))
+		}
 	}
 	return ""
 }
@@ -127,12 +135,14 @@ func (c *conversation) result(b *reader) {
 	b.need("tool_use_id")
 	id := b.text("tool_use_id")
 	i := slices.Index(c.calls, id)
-	if i < 0 {
+	if i < 0 && !c.a.lax {
 		b.fail(r400(b.at, "unexpected `tool_use_id` found in `tool_result` blocks: "+id+
 			". Each `tool_result` block must have a corresponding `tool_use` block in the previous message."))
 		return
 	}
-	c.calls = slices.Delete(slices.Clone(c.calls), i, i+1)
+	if i >= 0 {
+		c.calls = slices.Delete(slices.Clone(c.calls), i, i+1)
+	}
 	c.a.answered = true
 	var inner string
 	if b.has("content") {
@@ -146,7 +156,7 @@ func (c *conversation) thinking(b *reader) {
 	b.need("thinking")
 	b.need("signature")
 	t := b.text("thinking")
-	if b.text("signature") != signature(c.seed, t) {
+	if b.text("signature") != signature(c.seed, t) && !c.a.lax {
 		b.fail(r400(b.at, "Invalid `signature` in `thinking` block"))
 	}
 	c.a.prompt.add(t)

@@ -23,11 +23,15 @@ type ask struct {
 	schema json.RawMessage // the answer is JSON that satisfies it; nil when the answer is prose
 
 	withUsage, obfuscate bool // OpenAI's stream_options
+	eachUsage            bool // vLLM's: the usage so far in every chunk
+
+	lax bool // not the vendor's own server: it checks less
 }
 
 // thinking is Anthropic's extended thinking.
 type thinking struct {
 	on, omitted bool
+	budgeted    bool // with a budget of its own, which rules out a forced call
 }
 
 // tool is a function the model may call.

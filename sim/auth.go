@@ -5,26 +5,35 @@ import (
 	"strings"
 )
 
-// authorize checks the API key as the vendor does: OpenAI's in a bearer token, Anthropic's there or in x-api-key.
-func (s *Sim) authorize(v vendor, h http.Header) *problem {
+// authorize checks the API key as the server does: Anthropic takes it in a bearer token or in x-api-key, all others in a
+// bearer token alone. A self-hosted server has no keys unless some are configured.
+func (s *Sim) authorize(p place, h http.Header) *problem {
 	key, isBearer := bearer(h)
-	if v == anthropic && h.Get("x-api-key") != "" {
+	if p.host == anthropic && h.Get("x-api-key") != "" {
 		key, isBearer = h.Get("x-api-key"), false
 	}
-	if key == "" {
-		return &problem{status: http.StatusUnauthorized, kind: v.standard(http.StatusUnauthorized).kind, message: v.noKey()}
-	}
-	if len(s.keys) == 0 || s.keys[key] {
+	switch {
+	case len(s.keys) == 0 && (key != "" || p.host.selfHosted()), key != "" && s.keys[key]:
 		return nil
+	case p.host == vLLM: // of its middleware, whatever is spoken behind it
+		return &problem{status: http.StatusUnauthorized, exact: &exact{"application/json", `{"error":"Unauthorized"}`}}
+	case p.host == tgi:
+		return &problem{status: http.StatusUnauthorized, exact: &exact{}}
+	case key == "":
+		return &problem{status: http.StatusUnauthorized, kind: p.v.standard(http.StatusUnauthorized).kind, message: p.v.noKey()}
 	}
-	p := problem{status: http.StatusUnauthorized}
+	return p.v.wrongKey(key, isBearer)
+}
+
+func (v vendor) wrongKey(key string, isBearer bool) *problem {
+	bad := problem{status: http.StatusUnauthorized}
 	switch {
 	case v == openAI:
-		p.message = "Incorrect API key provided: " + masked(key) + ". You can find your API key at https://platform.openai.com/account/api-keys."
+		bad.message = "Incorrect API key provided: " + masked(key) + ". You can find your API key at https://platform.openai.com/account/api-keys."
 	case isBearer:
-		p.message = "Invalid bearer token"
+		bad.message = "Invalid bearer token"
 	}
-	return &p
+	return &bad
 }
 
 func bearer(h http.Header) (key string, ok bool) {

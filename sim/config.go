@@ -19,8 +19,11 @@ type Config struct {
 	// Faults is the script that applies to every request; what the request itself says comes on top, word by word.
 	Faults Script `yaml:"faults"`
 	// Models are the names that GET /v1/models lists. Default: a handful of each vendor's. Whatever is listed here,
-	// chat answers any gpt-*, chatgpt-*, o<digit>* and claude-* name too.
+	// chat answers any gpt-*, chatgpt-*, o<digit>* and claude-* name too, and TGI any name at all.
 	Models []Model `yaml:"models"`
+	// VLLM and TGI are what the self-hosted servers can do at once.
+	VLLM Engine `yaml:"vllm"`
+	TGI  Engine `yaml:"tgi"`
 	// MaxBody is the longest request body in bytes; a longer one gets the vendor's 413. Default 32 MiB.
 	MaxBody int64 `yaml:"max_body"`
 	// Recent is how many requests Requests remembers (at most 64 MiB of bodies). Default 256; negative remembers none.
@@ -42,6 +45,8 @@ func (c Config) withDefaults() Config {
 	if len(c.Models) == 0 {
 		c.Models = defaultModels()
 	}
+	c.VLLM = c.VLLM.withDefaults(Engine{Slots: 256, Context: 40_960})
+	c.TGI = c.TGI.withDefaults(Engine{Slots: 128, Limit: 128, Context: 32_768})
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -60,6 +65,11 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBody < 0 {
 		return errors.New("max_body: is negative")
+	}
+	for name, e := range map[string]Engine{"vllm": c.VLLM, "tgi": c.TGI} {
+		if e.Slots < 0 || e.Limit < 0 || e.Context < 0 {
+			return fmt.Errorf("%s: a number is negative", name)
+		}
 	}
 	return validateModels(c.Models)
 }

@@ -12,10 +12,10 @@ import (
 
 // exchange is one request and its answer.
 type exchange struct {
-	s     *Sim
-	w     http.ResponseWriter
-	r     *http.Request
-	v     vendor
+	s *Sim
+	w http.ResponseWriter
+	r *http.Request
+	place
 	n     uint64 // which request this is, from 1
 	id    string // request id
 	at    time.Time
@@ -25,20 +25,21 @@ type exchange struct {
 	out   *sender
 	route route
 
-	streaming bool // the headers of a stream are out
+	leave     func() // frees the engine; nil where none is occupied
+	streaming bool   // the headers of a stream are out
 }
 
 func (s *Sim) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 	n := s.counter.Add(1)
-	x := &exchange{s: s, w: w, r: r, v: vendorOf(r), n: n, at: s.cfg.Now(), plan: s.plan}
-	x.id = x.v.requestID(s.cfg.Seed, n)
+	x := &exchange{s: s, w: w, r: r, place: placeOf(r), n: n, at: s.cfg.Now(), plan: *s.plan.Load()}
+	x.id = x.host.requestID(s.cfg.Seed, n)
 	x.out = newSender(w, r, &x.plan)
 	return x
 }
 
 // serve goes through the steps that a vendor's own server goes through. An error tells how the answer ended early.
 func (x *exchange) serve() error {
-	x.v.headers(x.w.Header(), x)
+	x.host.headers(x.w.Header(), x)
 	if err := x.early(); err != nil {
 		return done(err)
 	}
@@ -46,7 +47,7 @@ func (x *exchange) serve() error {
 		return x.fail(*p)
 	}
 	x.s.recent.add(x.request())
-	x.route = routeOf(x.r)
+	x.route = routeOf(x.place)
 	if p := x.refused(); p != nil {
 		return x.fail(*p)
 	}
@@ -55,6 +56,13 @@ func (x *exchange) serve() error {
 	}
 	if err := x.out.sleep(x.plan.headerDelay); err != nil {
 		return err
+	}
+	if x.route.busy && x.host.selfHosted() {
+		leave, err := x.admit()
+		if leave == nil {
+			return err
+		}
+		x.leave = leave
 	}
 	if replay, ok := x.s.replays.take(x.r, x.body); ok {
 		return x.replay(replay)
@@ -95,15 +103,17 @@ func (x *exchange) read() *problem {
 // refused is what the vendor checks before it looks at the body: the address, the key, the version.
 func (x *exchange) refused() *problem {
 	if x.route.serve == nil {
-		return x.v.noRoute(x.r)
+		return x.noRoute(x.r)
 	}
 	if x.route.method != x.r.Method {
-		return x.v.noMethod(x.r)
+		return x.noMethod(x.r)
 	}
-	if p := x.s.authorize(x.v, x.r.Header); p != nil {
-		return p
+	if !x.route.open {
+		if p := x.s.authorize(x.place, x.r.Header); p != nil {
+			return p
+		}
 	}
-	if x.v == anthropic {
+	if x.host == anthropic {
 		return checkVersion(x.r.Header)
 	}
 	return nil
@@ -112,20 +122,41 @@ func (x *exchange) refused() *problem {
 // fail answers with an error in the vendor's shape.
 func (x *exchange) fail(p problem) error {
 	h := x.w.Header()
-	if x.v == anthropic && h.Get("x-should-retry") == "" {
+	if x.host == anthropic && h.Get("x-should-retry") == "" {
 		h.Set("x-should-retry", strconv.FormatBool(p.status == 408 || p.status == 409 || p.status == 429 || p.status >= 500))
 	}
-	return x.json(p.status, x.v.body(p, x.id))
+	switch {
+	case p.exact == nil && x.plan.flat && x.v == vLLM:
+		return x.json(p.status, flatError(x.v.complete(p)))
+	case p.exact == nil:
+		return x.json(p.status, x.v.body(p, x.requestID()))
+	case p.exact.sort == "":
+		return x.out.start(p.status)
+	}
+	return x.whole(p.status, p.exact.sort, []byte(p.exact.text))
+}
+
+// requestID is the id that error bodies carry: of the vendors Anthropic alone tells it there.
+func (x *exchange) requestID() string {
+	if x.host != anthropic {
+		return ""
+	}
+	return x.id
 }
 
 // json answers with one JSON body.
 func (x *exchange) json(status int, body []byte) error {
+	return x.whole(status, "application/json", body)
+}
+
+// whole answers with a body that isn't a stream.
+func (x *exchange) whole(status int, sort string, body []byte) error {
 	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", sort)
 	if x.plan.whole() && !x.plan.slow && x.plan.split == 0 {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 		x.w.WriteHeader(status)
-		_, err := x.w.Write(body) //nolint:gosec // JSON, and announced as such
+		_, err := x.w.Write(body) //nolint:gosec // no page, and announced as such
 		return gone(err)
 	}
 	if err := x.out.start(status); err != nil {

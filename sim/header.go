@@ -17,8 +17,14 @@ func (v vendor) requestID(seed string, n uint64) string {
 
 // headers are those that the vendor puts on every response.
 func (v vendor) headers(h http.Header, x *exchange) {
-	if v == anthropic {
+	switch v {
+	case anthropic:
 		anthropicHeaders(h, x)
+		return
+	case vLLM:
+		h["Server"] = []string{"uvicorn"}
+		return
+	case tgi:
 		return
 	}
 	h["X-Request-Id"] = []string{x.id}
@@ -59,6 +65,10 @@ func (x *exchange) startStream(status int) error {
 	h := x.w.Header()
 	if h.Get("Content-Type") == "" { // a recorded one stays
 		h["Content-Type"] = []string{"text/event-stream; charset=utf-8"}
+		if x.host == tgi {
+			h["Content-Type"] = []string{"text/event-stream"}
+			h["X-Accel-Buffering"] = []string{"no"}
+		}
 		h["Cache-Control"] = []string{"no-cache"}
 	}
 	x.streaming = true

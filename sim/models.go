@@ -12,7 +12,7 @@ import (
 func (x *exchange) listModels() error {
 	var mine []Model
 	for _, m := range x.s.cfg.Models {
-		if m.Vendor == x.v.String() {
+		if m.Vendor == x.host.String() {
 			mine = append(mine, m)
 		}
 	}
@@ -21,7 +21,7 @@ func (x *exchange) listModels() error {
 	}
 	data := make([]any, len(mine))
 	for i, m := range mine {
-		data[i] = openAIModel(m)
+		data[i] = x.modelCard(m)
 	}
 	return x.json(http.StatusOK, encode(struct {
 		Object string `json:"object"`
@@ -31,15 +31,15 @@ func (x *exchange) listModels() error {
 
 // getModel serves GET /v1/models/{id}; the id may contain escaped slashes.
 func (x *exchange) getModel() error {
-	id := strings.TrimPrefix(x.r.URL.Path, "/v1/models/")
-	m, ok := x.s.lookup(x.v, id)
+	id := strings.TrimPrefix(x.path, "/v1/models/")
+	m, ok := x.s.lookup(x.host, id)
 	switch {
 	case !ok:
 		return x.fail(x.v.noModel(id))
 	case x.v == anthropic:
 		return x.json(http.StatusOK, encode(anthropicModel(m)))
 	}
-	return x.json(http.StatusOK, encode(openAIModel(m)))
+	return x.json(http.StatusOK, encode(x.modelCard(m)))
 }
 
 // page is Anthropic's list: limit, after_id and before_id choose a part of it.
@@ -82,6 +82,17 @@ func newPage(list []Model, more bool) modelPage {
 		p.FirstID = &list[0].ID
 	}
 	return p
+}
+
+// modelCard is a model in the shape of the OpenAI dialect's servers.
+func (x *exchange) modelCard(m Model) any {
+	switch x.host {
+	case vLLM:
+		return x.s.vllmModel(m)
+	case tgi:
+		return tgiModel(m)
+	}
+	return openAIModel(m)
 }
 
 func openAIModel(m Model) any {

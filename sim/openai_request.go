@@ -37,10 +37,9 @@ func (s *Sim) readChat(in object) (*ask, *problem) {
 	if r.bad != nil {
 		return nil, r.bad
 	}
-	var ok bool
-	if a.model, ok = s.lookup(openAI, id); !ok {
-		p := openAI.noModel(id)
-		return nil, &p
+	var p *problem
+	if a.model, p = s.chatModel(openAI, id); p != nil {
+		return nil, p
 	}
 	readReasoning(r, a)
 	return a, r.bad

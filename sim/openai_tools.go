@@ -74,9 +74,28 @@ func readChatMessages(r *reader, a *ask) {
 	}
 }
 
+// chatRules are what the servers take in the messages of a chat completion: vLLM takes roles of any name.
+type chatRules struct {
+	roles, parts []string
+	paired       bool // a tool message answers a call that was made
+}
+
+var chatRulesOf = [...]chatRules{
+	openAI: {
+		roles: []string{"system", "assistant", "user", "function", "tool", "developer"},
+		parts: []string{"text", "image_url", "input_audio", "file", "refusal"}, paired: true,
+	},
+	vLLM: {parts: []string{"text", "image_url", "input_audio", "audio_url", "video_url", "image_embeds", "refusal", "thinking"}},
+	tgi:  {parts: []string{"text", "image_url"}},
+}
+
 func readChatMessage(m *reader, a *ask, open map[string]bool) {
 	m.need("role")
-	role := m.choice("role", "system", "assistant", "user", "function", "tool", "developer")
+	rules := &chatRulesOf[m.v]
+	role := m.text("role")
+	if len(rules.roles) > 0 {
+		m.choice("role", rules.roles...)
+	}
 	text := chatContent(m, a)
 	a.prompt.tokens += perTurn
 	a.prompt.add(text)
@@ -89,8 +108,10 @@ func readChatMessage(m *reader, a *ask, open map[string]bool) {
 		readCalls(m, a, open)
 	case "tool":
 		a.result = text
-		m.need("tool_call_id")
-		if !open[m.text("tool_call_id")] {
+		if rules.paired {
+			m.need("tool_call_id")
+		}
+		if rules.paired && !open[m.text("tool_call_id")] {
 			m.fail(m.v.complain(m.path("role"), "", "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.", "")) //nolint:misspell // the vendor's spelling
 		}
 	}
@@ -124,7 +145,7 @@ func chatContent(m *reader, a *ask) string {
 	for i, raw := range parts {
 		p := m.element("content", i, raw)
 		p.need("type")
-		switch p.choice("type", "text", "image_url", "input_audio", "file", "refusal") {
+		switch p.choice("type", chatRulesOf[m.v].parts...) {
 		case "text":
 			p.need("text")
 			text += p.text("text")

@@ -19,6 +19,11 @@ type shape struct {
 	crlf, comments                bool
 	padding, obfuscation          bool
 	cache                         string
+	tight                         bool   // no space behind data:
+	reasoning                     string // the member of vLLM's that carries thoughts
+	finish                        bool   // TGI: a streamed tool call has a finish_reason
+	running, waiting              int    // what the metrics say; never: the truth
+	kvCache                       float64
 }
 
 // faults is what goes wrong.
@@ -29,14 +34,14 @@ type faults struct {
 
 	cut, cutBytes, reset, resetBytes, stall, malformed, failAt int
 
-	noTerminal, refuse, empty, early, hang, abort bool
+	noTerminal, refuse, empty, early, hang, abort, overloaded, flat bool
 
 	garbage string
 }
 
 // newPlan is the plan of the empty script.
 func newPlan() plan {
-	return plan{shape: shape{padding: true}, faults: noFaults()}
+	return plan{shape: shape{padding: true, reasoning: "reasoning", running: never, waiting: never, kvCache: never}, faults: noFaults()}
 }
 
 func noFaults() faults {

@@ -7,13 +7,21 @@ type problem struct {
 	status            int
 	kind, code, param string
 	message           string
+	unsupported       []string // Anthropic: what can't be done in a thread
+	exact             *exact   // the body, where it has no shape of the vendor's
 }
+
+// exact is a body as it stands; without a content type it is empty.
+type exact struct{ sort, text string }
 
 // body is the error body in the vendor's shape; Anthropic's carries the request id.
 func (v vendor) body(p problem, requestID string) []byte {
 	p = v.complete(p)
-	if v == anthropic {
+	switch v {
+	case anthropic:
 		return encode(anthropicError{"error", v.errorObject(p), requestID})
+	case tgi:
+		return encode(v.errorObject(p))
 	}
 	return encode(openAIError{v.errorObject(p)})
 }
@@ -31,21 +39,41 @@ type anthropicError struct {
 
 // anthropicDetails carries the finer code.
 type anthropicDetails struct {
-	ErrorCode string `json:"error_code"`
+	ErrorCode   string   `json:"error_code"`
+	Unsupported []string `json:"unsupported,omitempty"`
+}
+
+// vllmErrorObject has the HTTP status for its code.
+type vllmErrorObject struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    int     `json:"code"`
+}
+
+// flatError is an error body of vLLM before the middle of 2025.
+func flatError(p problem) []byte {
+	return encode(struct {
+		Object string `json:"object"`
+		vllmErrorObject
+	}{"error", vllmErrorObject{p.message, p.kind, optional(p.param), p.status}})
+}
+
+// tgiError is all of the body.
+type tgiError struct {
+	Error     string `json:"error"`
+	ErrorType string `json:"error_type"`
 }
 
 // errorObject is the inner object, the same in a body and in a stream.
 func (v vendor) errorObject(p problem) any {
-	if v == anthropic {
-		o := struct {
-			Type    string            `json:"type"`
-			Message string            `json:"message"`
-			Details *anthropicDetails `json:"details,omitempty"`
-		}{p.kind, p.message, nil}
-		if p.code != "" {
-			o.Details = &anthropicDetails{p.code}
-		}
-		return o
+	switch v {
+	case anthropic:
+		return newAnthropicErrorObject(p)
+	case vLLM:
+		return vllmErrorObject{p.message, p.kind, optional(p.param), p.status}
+	case tgi:
+		return tgiError{p.message, p.kind}
 	}
 	return struct {
 		Message string  `json:"message"`
@@ -55,15 +83,28 @@ func (v vendor) errorObject(p problem) any {
 	}{p.message, p.kind, optional(p.param), optional(p.code)}
 }
 
+func newAnthropicErrorObject(p problem) any {
+	o := struct {
+		Type    string            `json:"type"`
+		Message string            `json:"message"`
+		Details *anthropicDetails `json:"details,omitempty"`
+	}{p.kind, p.message, nil}
+	if p.code != "" {
+		o.Details = &anthropicDetails{p.code, p.unsupported}
+	}
+	return o
+}
+
 // complete fills kind, code and message from the status where the problem leaves them out.
 func (v vendor) complete(p problem) problem {
 	std := v.standard(p.status)
 	if p.kind == "" {
 		p.kind = std.kind
-		if p.code == "" {
+		switch {
+		case p.code == "":
 			p.code = std.code
-		} else if v == openAI && p.status == http.StatusTooManyRequests {
-			p.kind = p.code // insufficient_quota is both type and code
+		case v == openAI && p.status == http.StatusTooManyRequests, v.selfHosted():
+			p.kind = p.code // insufficient_quota is both type and code; the self-hosted ones have no other place for it
 		}
 	}
 	if p.message == "" && p.code == "insufficient_quota" {
@@ -77,20 +118,20 @@ func (v vendor) complete(p problem) problem {
 
 // standard is the vendor's own problem of that status.
 func (v vendor) standard(status int) problem {
-	table, rest := openAIProblems, problem{
-		kind:    "server_error",
-		message: "The server had an error while processing your request. Sorry about that!",
-	}
-	if v == anthropic {
-		table, rest = anthropicProblems, problem{kind: "api_error", message: "Internal server error"}
-	}
-	if p, ok := table[status]; ok {
+	if p, ok := problems[v][status]; ok {
 		return p
 	}
-	if status < http.StatusInternalServerError {
-		return problem{kind: invalidRequest, message: http.StatusText(status)}
+	if p := problems[v][0]; status >= http.StatusInternalServerError {
+		return p
 	}
-	return rest
+	p := problem{kind: invalidRequest, message: http.StatusText(status)}
+	switch v {
+	case vLLM:
+		p.kind = "BadRequestError"
+	case tgi:
+		p.kind = "validation"
+	}
+	return p
 }
 
 func optional(s string) *string {

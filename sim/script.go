@@ -67,6 +67,13 @@ var vocabulary = map[string]func(*plan, string) error{
 	"obfuscation": flag(func(p *plan) *bool { return &p.obfuscation }),
 	"cache":       text(oneOf("read", "write"), func(p *plan) *string { return &p.cache }),
 
+	"tight":     flag(func(p *plan) *bool { return &p.tight }),
+	"reasoning": text(oneOf("reasoning", "reasoning_content", "both", "think"), func(p *plan) *string { return &p.reasoning }),
+	"finish":    flag(func(p *plan) *bool { return &p.finish }),
+	"running":   number(0, 1<<30, func(p *plan) *int { return &p.running }),
+	"waiting":   number(0, 1<<30, func(p *plan) *int { return &p.waiting }),
+	"kv_cache":  kvCache,
+
 	"cut":         number(0, 1<<30, func(p *plan) *int { return &p.cut }),
 	"cut_bytes":   number(0, 1<<30, func(p *plan) *int { return &p.cutBytes }),
 	"reset":       number(0, 1<<30, func(p *plan) *int { return &p.reset }),
@@ -76,12 +83,14 @@ var vocabulary = map[string]func(*plan, string) error{
 	"error":       number(0, 1<<30, func(p *plan) *int { return &p.failAt }),
 	"no_terminal": flag(func(p *plan) *bool { return &p.noTerminal }),
 
-	"refuse":  flag(func(p *plan) *bool { return &p.refuse }),
-	"garbage": garbage,
-	"empty":   flag(func(p *plan) *bool { return &p.empty }),
-	"early":   flag(func(p *plan) *bool { return &p.early }),
-	"hang":    flag(func(p *plan) *bool { return &p.hang }),
-	"abort":   flag(func(p *plan) *bool { return &p.abort }),
+	"refuse":     flag(func(p *plan) *bool { return &p.refuse }),
+	"garbage":    garbage,
+	"empty":      flag(func(p *plan) *bool { return &p.empty }),
+	"early":      flag(func(p *plan) *bool { return &p.early }),
+	"hang":       flag(func(p *plan) *bool { return &p.hang }),
+	"overloaded": flag(func(p *plan) *bool { return &p.overloaded }),
+	"flat":       flag(func(p *plan) *bool { return &p.flat }),
+	"abort":      flag(func(p *plan) *bool { return &p.abort }),
 }
 
 var (

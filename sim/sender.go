@@ -70,7 +70,10 @@ func (s *sender) event(name string, data []byte) error {
 	if name != "" {
 		f = append(append(append(f, "event: "...), name...), '\n')
 	}
-	f = append(f, "data: "...)
+	f = append(f, "data:"...)
+	if !s.p.tight {
+		f = append(f, ' ')
+	}
 	s.events++
 	f = append(f, s.broken(data)...)
 	f = append(f, "\n\n"...)

@@ -11,7 +11,8 @@ import (
 type Sim struct {
 	cfg      Config
 	keys     map[string]bool
-	plan     plan // what the configuration's script says
+	plan     atomic.Pointer[plan] // what the configuration's script says
+	engines  [len(vendors)]*engine
 	counter  atomic.Uint64
 	attempts attempts
 	replays  replays
@@ -30,9 +31,17 @@ func New(cfg Config) (*Sim, error) {
 		s.keys[k] = true
 	}
 	s.recent.keep = max(cfg.Recent, 0)
-	var err error
-	s.plan, err = parseScript(newPlan(), string(cfg.Faults))
-	return s, err
+	s.engines[vLLM], s.engines[tgi] = newEngine(cfg.VLLM), newEngine(cfg.TGI)
+	return s, s.SetFaults(cfg.Faults)
+}
+
+// SetFaults replaces the configuration's script, for all requests that come from now on.
+func (s *Sim) SetFaults(script Script) error {
+	p, err := parseScript(newPlan(), string(script))
+	if err == nil {
+		s.plan.Store(&p)
+	}
+	return err
 }
 
 // ServeHTTP answers one request as the vendor would, or goes wrong as the script says.
@@ -40,5 +49,8 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.exchange(w, r)
 	s.stats.enter()
 	x.end(x.serve())
+	if x.leave != nil {
+		x.leave()
+	}
 	s.stats.leave(x.streaming)
 }

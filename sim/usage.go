@@ -55,6 +55,11 @@ func (u usage) message() []byte {
 	return append(b, `},"server_tool_use":null,"service_tier":"standard","inference_geo":"not_available"}`...)
 }
 
+// vllmMessage is the usage object of vLLM's messages, whole and at the end of a stream.
+func (u usage) vllmMessage() []byte {
+	return append(field(field(nil, `{"input_tokens":`, u.input), `,"output_tokens":`, u.output), '}')
+}
+
 // delta is the cumulative usage object at the end of a stream.
 func (u usage) delta() []byte {
 	b := u.input3(make([]byte, 0, 240))

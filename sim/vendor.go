@@ -6,34 +6,61 @@ import (
 	"strings"
 )
 
-// vendor is whose protocol an exchange speaks.
+// vendor is a server that the simulator plays, and the protocol that is its own.
 type vendor int
 
 const (
 	openAI vendor = iota
 	anthropic
+	vLLM
+	tgi
 )
 
+// vendors are the names that the configuration has for them.
+var vendors = [...]string{openAI: "openai", anthropic: "anthropic", vLLM: "vllm", tgi: "tgi"}
+
 // String is the vendor's name as the configuration spells it.
-func (v vendor) String() string {
-	if v == anthropic {
-		return "anthropic"
-	}
-	return "openai"
+func (v vendor) String() string { return vendors[v] }
+
+// selfHosted tells whether it is a server that one runs oneself: it has an engine, metrics and a health address.
+func (v vendor) selfHosted() bool { return v == vLLM || v == tgi }
+
+// place is where a request goes: the server, the path below its root and the protocol that is spoken there.
+type place struct {
+	host vendor
+	path string
+	v    vendor
 }
 
-// vendorOf tells the two apart where they share a path: only Anthropic's clients send a version header.
-func vendorOf(r *http.Request) vendor {
-	if r.Header.Get("anthropic-version") != "" || strings.HasPrefix(r.URL.Path, "/v1/messages") {
-		return anthropic
+// placeOf finds the server. The two self-hosted ones have roots of their own; the two vendors share the rest, and only
+// Anthropic's clients send a version header.
+func placeOf(r *http.Request) place {
+	for _, v := range []vendor{vLLM, tgi} {
+		if rest, ok := strings.CutPrefix(r.URL.Path, "/"+v.String()); ok && (rest == "" || rest[0] == '/') {
+			p := place{host: v, path: "/" + strings.TrimPrefix(rest, "/"), v: v}
+			if v == vLLM && isMessages(p.path) {
+				p.v = anthropic
+			}
+			return p
+		}
 	}
-	return openAI
+	if r.Header.Get("anthropic-version") != "" || isMessages(r.URL.Path) {
+		return place{anthropic, r.URL.Path, anthropic}
+	}
+	return place{openAI, r.URL.Path, openAI}
 }
 
-// family tells whether the name looks like one of the vendor's models.
+func isMessages(path string) bool { return strings.HasPrefix(path, "/v1/messages") }
+
+// family tells whether the name looks like one of the vendor's models. TGI takes any name for that of an adapter.
 func (v vendor) family(id string) bool {
-	if v == anthropic {
+	switch v {
+	case anthropic:
 		return strings.HasPrefix(id, "claude-")
+	case vLLM:
+		return false
+	case tgi:
+		return id != ""
 	}
 	return strings.HasPrefix(id, "gpt-") || strings.HasPrefix(id, "chatgpt-") || oSeries(id)
 }
@@ -56,7 +83,7 @@ func (v vendor) path(parts ...any) string {
 }
 
 func (v vendor) index(b *strings.Builder, i int) {
-	if v == anthropic {
+	if v == anthropic || v == vLLM {
 		b.WriteString("." + strconv.Itoa(i))
 		return
 	}

@@ -114,3 +114,13 @@ func seconds(v string) error {
 	}
 	return nil
 }
+
+// kvCache is a share, from 0 to 1.
+func kvCache(p *plan, v string) error {
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(f >= 0 && f <= 1) {
+		return fmt.Errorf("%q is not a number from 0 to 1", v)
+	}
+	p.kvCache = f
+	return nil
+}

@@ -1,9 +1,16 @@
 package tests
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +26,7 @@ import (
 // the provider's own SDK, asked directly, understands.
 func TestRecordedTrafficCrossed(t *testing.T) {
 	t.Parallel()
-	list := recordings(t)
+	list := append(recordings(t), bodies(t)...)
 	m := mesh.Start(t, mesh.Options{Upstream: replayer(list)})
 	var streams, wholes, unheard int
 	for n, r := range list {
@@ -126,4 +133,153 @@ func postTo(t *testing.T, m *mesh.Mesh, path, route, body string) (int, []byte, 
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, got, err
+}
+
+// bodies are the recordings of answers alone: whole ones, streams, and streams' payloads, one a line. What isn't a chat of
+// either dialect is left out.
+func bodies(t *testing.T) (list []*recording) {
+	t.Helper()
+	dir := os.Getenv("HEADGATE_FIXTURES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "fixtures")
+	}
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.Contains(name, "exchanges") || strings.Contains(name, "tgi-snapshots") {
+			return err
+		}
+		body, err := os.ReadFile(name)
+		if strings.HasSuffix(name, ".chunks.txt") {
+			body = framed(body)
+		}
+		if url := urlOf(body); url != "" {
+			list = append(list, &recording{ID: strings.TrimPrefix(name, dir), Method: http.MethodPost, URL: url, RequestBody: "{}", Status: http.StatusOK, ResponseBody: string(body)})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// framed makes a stream of payloads.
+func framed(payloads []byte) []byte {
+	var stream bytes.Buffer
+	anthropics := false
+	for line := range bytes.SplitSeq(payloads, []byte("\n")) {
+		var e struct{ Type string }
+		if line = bytes.TrimSpace(line); json.Unmarshal(line, &e) != nil {
+			continue
+		}
+		if e.Type != "" {
+			anthropics = true
+			fmt.Fprintf(&stream, "event: %s\n", e.Type)
+		}
+		fmt.Fprintf(&stream, "data: %s\n\n", line)
+	}
+	if !anthropics {
+		stream.WriteString("data: [DONE]\n\n")
+	}
+	return stream.Bytes()
+}
+
+// urlOf tells whose chat an answer is of; empty for anything else.
+func urlOf(body []byte) string {
+	var whole struct {
+		Type    string
+		Choices []struct{ Message json.RawMessage }
+	}
+	switch {
+	case json.Unmarshal(body, &whole) == nil && whole.Type == "message", bytes.Contains(body, []byte("event: message_start")):
+		return "/v1/messages"
+	case len(whole.Choices) > 0 && whole.Choices[0].Message != nil, bytes.HasPrefix(body, []byte("data:")) && bytes.Contains(body, []byte(`"delta"`)):
+		return "/v1/chat/completions"
+	}
+	return ""
+}
+
+// TestRecordedCallIDsCrossed: the ids of tool calls reach a client of the other dialect as they were, in their order, but
+// for those that its vendor would refuse when they come back.
+func TestRecordedCallIDsCrossed(t *testing.T) {
+	t.Parallel()
+	list := append(recordings(t), bodies(t)...)
+	m := mesh.Start(t, mesh.Options{Upstream: replayer(list)})
+	kept, replaced := 0, 0
+	for n, r := range list {
+		if r.Status != http.StatusOK || (r.streamed() && !r.whole()) {
+			continue
+		}
+		want, got := callIDs(t, m, n, r)
+		if len(want) != len(got) || len(slices.Compact(slices.Sorted(slices.Values(got)))) != len(got) {
+			t.Errorf("%s: %q became %q", r.ID, want, got)
+			continue
+		}
+		for i := range want {
+			switch {
+			case want[i] == got[i]:
+				kept++
+			case want[i] != "" && len(want[i]) <= 40 && plainID.MatchString(want[i]):
+				t.Errorf("%s: %q became %q", r.ID, want[i], got[i])
+			default:
+				replaced++
+			}
+		}
+	}
+	t.Logf("%d ids kept, %d replaced", kept, replaced)
+}
+
+// plainID is what both vendors take.
+var plainID = regexp.MustCompile("^[a-zA-Z0-9_-]+$")
+
+// callIDs are the ids of a recording's calls as its provider's SDK reads them, and as a client of the other dialect does.
+func callIDs(t *testing.T, m *mesh.Mesh, n int, r *recording) (want, got []string) {
+	t.Helper()
+	if r.path() == "/v1/messages" {
+		direct := anthropic.NewClient(anthropicoption.WithBaseURL("http://"+m.Upstream), anthropicoption.WithAPIKey("x"), anthropicoption.WithMaxRetries(0))
+		return anthropicIDs(t, &direct, fmt.Sprint(n), r.streamed()), openAIIDs(t, openAIClient(m), "claude/"+fmt.Sprint(n), r.streamed())
+	}
+	direct := openai.NewClient(openaioption.WithBaseURL("http://"+m.Upstream+"/v1"), openaioption.WithAPIKey("x"), openaioption.WithMaxRetries(0))
+	return openAIIDs(t, &direct, fmt.Sprint(n), r.streamed()), anthropicIDs(t, anthropicClient(m), "openai/"+fmt.Sprint(n), r.streamed())
+}
+
+func openAIIDs(t *testing.T, client *openai.Client, model string, stream bool) (ids []string) {
+	t.Helper()
+	whole := &openai.ChatCompletion{}
+	if !stream {
+		whole, _ = client.Chat.Completions.New(t.Context(), question(model))
+	} else {
+		var acc openai.ChatCompletionAccumulator
+		for chunks := client.Chat.Completions.NewStreaming(t.Context(), question(model)); chunks.Next(); {
+			acc.AddChunk(chunks.Current())
+		}
+		whole = &acc.ChatCompletion
+	}
+	if whole == nil || len(whole.Choices) == 0 {
+		return nil
+	}
+	for _, call := range whole.Choices[0].Message.ToolCalls {
+		ids = append(ids, call.ID)
+	}
+	return ids
+}
+
+func anthropicIDs(t *testing.T, client *anthropic.Client, model string, stream bool) (ids []string) {
+	t.Helper()
+	whole := &anthropic.Message{}
+	if !stream {
+		whole, _ = client.Messages.New(t.Context(), message(model))
+	} else {
+		for events := client.Messages.NewStreaming(t.Context(), message(model)); events.Next(); {
+			_ = whole.Accumulate(events.Current())
+		}
+	}
+	if whole == nil {
+		return nil
+	}
+	for _, block := range whole.Content {
+		if block.Type == "tool_use" {
+			ids = append(ids, block.ID)
+		}
+	}
+	return ids
 }

@@ -80,7 +80,7 @@ func TestDrain(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer resp.Body.Close()
-			if err := m.Processes()[0].Signal(syscall.SIGTERM); err != nil {
+			if err := m.Process("all").Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "readiness goes", func() bool {
@@ -125,9 +125,7 @@ func TestRouterDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := m.Processes()[0].Kill(); err != nil {
-		t.Fatal(err)
-	}
+	m.Kill(t, "router")
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && !strings.Contains(string(body), "event: error\ndata: ") {
 		t.Errorf("a clean end: %s", body)
@@ -136,7 +134,7 @@ func TestRouterDies(t *testing.T) {
 	if status != http.StatusServiceUnavailable || !strings.Contains(string(got), "SERVICE_UNAVAILABLE") {
 		t.Errorf("without a router: status %d: %s", status, got)
 	}
-	m.StartRouter(t)
+	m.StartService(t, "router")
 	eventually(t, "the gateway finds the new router", func() bool {
 		status, _, _ := post(m, "/v1/chat/completions", openAIBody("gpt-5", false))
 		return status == http.StatusOK

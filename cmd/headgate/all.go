@@ -6,7 +6,6 @@ import (
 	"net"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
-	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/run"
 	"github.com/headgate-mesh/headgate/sim"
 )
@@ -32,17 +31,36 @@ func runAll(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	server, err := p.addRouter()
-	if err != nil {
+	if err := p.addMesh(); err != nil {
 		return err
 	}
-	toRouter := peer.InProcess(server.InProcess(), peer.Options{Credentials: p.credentials("gateway"), Timeout: p.callTime()})
-	addr, err := p.addGateway(toRouter)
+	addr, err := p.addGateway()
 	if err != nil {
 		return err
 	}
 	p.greet(addr, simulated, madeKey)
 	return p.run(ctx)
+}
+
+// addMesh adds every service but the gateway, those that are called first, so that they stop last.
+func (p *process) addMesh() error {
+	if err := p.listenGRPC(); err != nil {
+		return err
+	}
+	p.newServer("headgate")
+	here := p.inProcess("headgate")
+	p.peers = peers{router: here, keys: here, ratelimit: here, cache: here, usage: here}
+	for _, add := range []func() error{p.addUsage, p.addKeys, p.addRateLimit, p.addCache} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	p.addKeyring()
+	if err := p.addRouter(); err != nil {
+		return err
+	}
+	p.serveGRPC()
+	return nil
 }
 
 // credentials prove to internal methods that a call comes from this mesh.

@@ -8,11 +8,17 @@ import (
 	"io/fs"
 	"os"
 
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/headgate-mesh/headgate/kit/peer"
+	"github.com/headgate-mesh/headgate/price"
+	"github.com/headgate-mesh/headgate/services/cache"
 	"github.com/headgate-mesh/headgate/services/gateway"
+	"github.com/headgate-mesh/headgate/services/keys"
+	"github.com/headgate-mesh/headgate/services/ratelimit"
 	"github.com/headgate-mesh/headgate/services/router"
+	"github.com/headgate-mesh/headgate/services/usage"
 )
 
 const defaultFile = "headgate.yaml"
@@ -36,6 +42,15 @@ type Config struct {
 	Providers conf.Map[router.Provider] `yaml:"providers"`
 	Models    conf.Map[router.Model]    `yaml:"models"`
 	Timeouts  router.Timeouts           `yaml:"timeouts"`
+	// UsageLog bounds the router's local log of what calls consume.
+	UsageLog router.UsageLog `yaml:"usage_log"`
+	// Prices is the operator's price table, a file (docs/configuration.md). Default: the built-in table.
+	Prices string `yaml:"prices"`
+	// Keys, RateLimit, Cache and Usage configure the services of these names.
+	Keys      keys.Config      `yaml:"keys"`
+	RateLimit ratelimit.Config `yaml:"ratelimit"`
+	Cache     cache.Config     `yaml:"cache"`
+	Usage     usage.Config     `yaml:"usage"`
 	// Gateway bounds what comes in over HTTP.
 	Gateway gateway.Config `yaml:"gateway"`
 	// Peers says where the other services are; `all` needs none.
@@ -73,6 +88,11 @@ type Tracing struct {
 type Peers struct {
 	// Router is where the gateway finds routers.
 	Router peer.Config `yaml:"router"`
+	// Keys is where the gateway and the router find the keys service; RateLimit, Cache and Usage are the others.
+	Keys      peer.Config `yaml:"keys"`
+	RateLimit peer.Config `yaml:"ratelimit"`
+	Cache     peer.Config `yaml:"cache"`
+	Usage     peer.Config `yaml:"usage"`
 }
 
 // configFlag adds --config to a command.
@@ -127,6 +147,14 @@ func (c *Config) override(lookup func(string) (string, bool)) {
 	set((*string)(&c.AdminKey), "HEADGATE_ADMIN_KEY")
 	set((*string)(&c.Secret), "HEADGATE_SECRET")
 	set(&c.Peers.Router.Address, "HEADGATE_ROUTER_ADDR")
+	set(&c.Peers.Keys.Address, "HEADGATE_KEYS_ADDR")
+	set(&c.Peers.RateLimit.Address, "HEADGATE_RATELIMIT_ADDR")
+	set(&c.Peers.Cache.Address, "HEADGATE_CACHE_ADDR")
+	set(&c.Peers.Usage.Address, "HEADGATE_USAGE_ADDR")
+	if v, ok := lookup("HEADGATE_REDIS_URL"); ok && v != "" {
+		c.RateLimit.Backend, c.RateLimit.RedisURL = "redis", conf.Secret(v)
+		c.Cache.Backend, c.Cache.RedisURL = "redis", conf.Secret(v)
+	}
 }
 
 func (c *Config) fill() {
@@ -148,7 +176,11 @@ func (c *Config) fill() {
 }
 
 func (c *Config) router() router.Config {
-	return router.Config{Providers: c.Providers, Models: c.Models, Timeouts: c.Timeouts}
+	tenants := make(map[string]*ratelimitv1.Limits, len(c.RateLimit.Tenants))
+	for name, limits := range c.RateLimit.Tenants {
+		tenants[name] = limits.Proto()
+	}
+	return router.Config{Providers: c.Providers, Models: c.Models, Timeouts: c.Timeouts, UsageLog: c.UsageLog, Tenants: tenants}
 }
 
 // validate checks what no service checks by itself, and what they do.
@@ -172,7 +204,22 @@ func (c *Config) validate() error {
 	routerConfig := c.router()
 	p.Join("", routerConfig.Validate())
 	p.Join("gateway", c.Gateway.Validate())
+	p.Join("keys", c.Keys.Validate())
+	p.Join("ratelimit", c.RateLimit.Validate())
+	p.Join("cache", c.Cache.Validate())
+	p.Join("usage", c.Usage.Validate())
+	if _, err := c.prices(); err != nil {
+		p.Add("prices", "%v", err)
+	}
 	return p.Err()
+}
+
+// prices reads the operator's table, or returns the built-in one.
+func (c *Config) prices() (*price.Table, error) {
+	if c.Prices == "" {
+		return price.Builtin(), nil
+	}
+	return price.Load(c.Prices)
 }
 
 func oneOf(s string, words ...string) bool {

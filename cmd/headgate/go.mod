@@ -5,8 +5,13 @@ go 1.26.8
 require (
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
+	github.com/headgate-mesh/headgate/price v0.0.0
+	github.com/headgate-mesh/headgate/services/cache v0.0.0
 	github.com/headgate-mesh/headgate/services/gateway v0.0.0
+	github.com/headgate-mesh/headgate/services/keys v0.0.0
+	github.com/headgate-mesh/headgate/services/ratelimit v0.0.0
 	github.com/headgate-mesh/headgate/services/router v0.0.0
+	github.com/headgate-mesh/headgate/services/usage v0.0.0
 	github.com/headgate-mesh/headgate/sim v0.0.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -17,6 +22,7 @@ require (
 	github.com/bufbuild/protocompile v0.9.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/fullstorydev/grpchan v1.1.2 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
@@ -25,12 +31,16 @@ require (
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0 // indirect
 	github.com/headgate-mesh/headgate/dialect v0.0.0 // indirect
 	github.com/jhump/protoreflect v1.15.6 // indirect
+	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/ncruces/go-strftime v1.1.0 // indirect
 	github.com/prometheus/client_golang v1.25.0 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/redis/go-redis/v9 v9.23.0 // indirect
+	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/swaggest/swgui v1.8.5 // indirect
 	github.com/vearutop/statigz v1.4.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
@@ -44,19 +54,29 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.opentelemetry.io/proto/otlp v1.11.1 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v4 v4.0.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261104224025-d1e00e9f33ab // indirect
+	modernc.org/libc v1.79.0 // indirect
+	modernc.org/mathutil v1.7.1 // indirect
+	modernc.org/memory v1.12.1 // indirect
+	modernc.org/sqlite v1.61.1 // indirect
 )
 
 replace (
 	github.com/headgate-mesh/headgate/dialect => ../../dialect
 	github.com/headgate-mesh/headgate/gen => ../../gen
 	github.com/headgate-mesh/headgate/kit => ../../kit
+	github.com/headgate-mesh/headgate/price => ../../price
+	github.com/headgate-mesh/headgate/services/cache => ../../services/cache
 	github.com/headgate-mesh/headgate/services/gateway => ../../services/gateway
+	github.com/headgate-mesh/headgate/services/keys => ../../services/keys
+	github.com/headgate-mesh/headgate/services/ratelimit => ../../services/ratelimit
 	github.com/headgate-mesh/headgate/services/router => ../../services/router
+	github.com/headgate-mesh/headgate/services/usage => ../../services/usage
 	github.com/headgate-mesh/headgate/sim => ../../sim
 )

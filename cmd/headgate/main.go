@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
@@ -30,6 +31,12 @@ func commands() []command {
 		{"all", "run the whole mesh in one process", runAll},
 		{"gateway", "run the HTTP gateway; it needs a router elsewhere", runGateway},
 		{"router", "run the router", runRouter},
+		{"keys", "run the service that keeps callers' keys", runKeys},
+		{"ratelimit", "run the service that holds limits", runRateLimit},
+		{"cache", "run the service that keeps answers", runCache},
+		{"usage", "what was used and what it cost; `headgate usage serve` runs the service that keeps it", runUsageOrServe},
+		{"mesh", "run every service as a process of its own on this machine", runMesh},
+		{"key", "make, list and revoke keys", runKey},
 		{"sim", "run the provider simulator", runSim},
 		{"config", "check a configuration file: headgate config check [--config FILE]", runConfig},
 		{"version", "print the version", runVersion},
@@ -37,10 +44,12 @@ func commands() []command {
 }
 
 func main() {
+	heap := heapFloor(os.LookupEnv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	e := env{stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
 	err := dispatch(ctx, e, os.Args[1:])
 	stop()
+	runtime.KeepAlive(heap)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "headgate:", err)
 		os.Exit(1)
@@ -49,7 +58,7 @@ func main() {
 
 func dispatch(ctx context.Context, e env, args []string) error {
 	if len(args) == 0 {
-		return usage(e.stderr)
+		return help(e.stderr)
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
@@ -57,14 +66,14 @@ func dispatch(ctx context.Context, e env, args []string) error {
 		}
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		_ = usage(e.stdout)
+		_ = help(e.stdout)
 		return nil
 	}
-	_ = usage(e.stderr)
+	_ = help(e.stderr)
 	return fmt.Errorf("there is no command %q", args[0])
 }
 
-func usage(w io.Writer) error {
+func help(w io.Writer) error {
 	fmt.Fprintln(w, "usage: headgate COMMAND [flags]")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.help)

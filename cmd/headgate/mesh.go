@@ -70,7 +70,7 @@ func membersOf(cfg Config, e env) (members []member, simulated bool) {
 		member{name: "keys", grpc: at("9092"), ops: at("9192")},
 		member{name: "ratelimit", grpc: at("9093"), ops: at("9193")},
 		member{name: "cache", grpc: at("9094"), ops: at("9194")},
-		member{name: "usage", grpc: at("9095"), ops: at("9195")},
+		member{name: "usage", args: []string{"serve"}, grpc: at("9095"), ops: at("9195")},
 		router,
 		member{name: "gateway", http: cfg.Listen.HTTP.Addr, ops: cfg.Listen.Ops.Addr},
 	)

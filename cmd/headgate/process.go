@@ -2,30 +2,42 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/keyring"
 	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/headgate-mesh/headgate/kit/ops"
+	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/kit/run"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
+	"github.com/headgate-mesh/headgate/services/cache"
 	"github.com/headgate-mesh/headgate/services/gateway"
+	"github.com/headgate-mesh/headgate/services/keys"
+	"github.com/headgate-mesh/headgate/services/ratelimit"
 	"github.com/headgate-mesh/headgate/services/router"
+	"github.com/headgate-mesh/headgate/services/usage"
 )
 
 // process is what every kind of process has: a log, telemetry, an operations listener, and components that start and
 // stop in order.
 type process struct {
+	// name is the command's.
+	name     string
 	env      env
 	cfg      Config
 	log      *slog.Logger
@@ -34,6 +46,14 @@ type process struct {
 	draining atomic.Bool
 	// routerReady reports whether a router elsewhere can be reached; nil where it is in this process.
 	routerReady func() bool
+
+	callers  *callers
+	keyring  *keyring.Keyring
+	server   *rpc.Server
+	lis      net.Listener
+	tls      *tls.Config
+	services []service
+	peers    peers
 }
 
 // goodKey is how many characters an administrator's key should have.
@@ -53,7 +73,7 @@ func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, 
 	if len(cfg.AdminKey) < goodKey {
 		log.Warn("the administrator's key is short enough to be guessed", "characters", len(cfg.AdminKey), "better", goodKey)
 	}
-	p := &process{env: e, cfg: cfg, log: log, tel: tel, group: run.New(nil)}
+	p := &process{name: name, env: e, cfg: cfg, log: log, tel: tel, group: run.New(nil), callers: &callers{auth.NewAdminKey(cfg.AdminKey.Reveal())}}
 	p.group.OnDrain(func() { p.draining.Store(true) })
 	return p, nil
 }
@@ -73,6 +93,9 @@ func (p *process) ready() error {
 	}
 	if p.routerReady != nil && !p.routerReady() {
 		return errors.New("no router can be reached")
+	}
+	if p.keyring != nil {
+		return p.keyring.Ready()
 	}
 	return nil
 }
@@ -96,33 +119,164 @@ func (p *process) notReady(context.Context) []string {
 	return nil
 }
 
-// addRouter adds the router and its gRPC listener, and returns the server, whose channel reaches it in process.
-func (p *process) addRouter() (*rpc.Server, error) {
-	service, err := router.New(p.cfg.router(), router.Deps{
-		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(), Version: version,
-	})
-	if err != nil {
-		return nil, err
-	}
-	lis, tlsConfig, err := listen.Listen(p.cfg.Listen.GRPC)
-	if err != nil {
-		return nil, fmt.Errorf("gRPC listener: %w", err)
-	}
-	server := rpc.NewServer(rpc.Options{
-		Name: "router", Logger: p.log, Telemetry: p.tel, TLS: tlsConfig,
-		Verifier:     auth.NewAdminKey(p.cfg.AdminKey.Reveal()),
+// service is what every service of the mesh has.
+type service interface {
+	Register(r grpc.ServiceRegistrar)
+	Validate(m proto.Message) error
+	Run(ctx context.Context) error
+}
+
+// peers are the ways to the services, in this process or elsewhere.
+type peers struct {
+	router, keys, ratelimit, cache, usage grpc.ClientConnInterface
+}
+
+// callers knows the callers' keys: those of the keys service, and the administrator's. The server that asks it is built
+// before what it asks is there.
+type callers struct{ auth.Verifier }
+
+// newServer makes the one gRPC server of the process; services are added to it before it is served.
+func (p *process) newServer(name string) {
+	p.server = rpc.NewServer(rpc.Options{
+		Name: name, Logger: p.log, Telemetry: p.tel,
+		Verifier:     p.callers,
 		Peers:        auth.NewPeerVerifier(auth.Secret(p.cfg.Secret.Reveal())),
-		Validate:     func(_ string, m proto.Message) error { return service.Validate(m) },
+		Validate:     p.validate,
 		ShareMessage: shared,
+		TLS:          p.tls,
 		DrainTimeout: p.cfg.Gateway.DrainTime(),
 	})
-	service.Register(server)
-	p.group.Add(run.Component{Name: "router", Run: service.Run})
+}
+
+// validate asks every service whether a message is one of its own and sound.
+func (p *process) validate(_ string, m proto.Message) error {
+	for _, s := range p.services {
+		if err := s.Validate(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inProcess reaches the services of this process's own server.
+func (p *process) inProcess(name string) grpc.ClientConnInterface {
+	return peer.InProcess(p.server.InProcess(), peer.Options{Credentials: p.credentials(name), Timeout: p.callTime()})
+}
+
+// add registers a service at the server and runs it.
+func (p *process) add(name string, s service) {
+	s.Register(p.server)
+	p.services = append(p.services, s)
+	p.group.Add(run.Component{Name: name, Run: s.Run})
+}
+
+// hasher makes what is stored of keys.
+func (p *process) hasher() *apikey.Hasher {
+	return apikey.NewHasher(auth.Secret(p.cfg.Secret.Reveal()))
+}
+
+func (p *process) addKeys() error {
+	if err := p.makeDataDir(); err != nil {
+		return err
+	}
+	s, err := keys.New(p.cfg.Keys, keys.Deps{Logger: p.log, Hasher: p.hasher(), DataDir: p.cfg.DataDir})
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	p.group.OnDrain(s.Drain)
+	p.add("keys", s)
+	return nil
+}
+
+func (p *process) addRateLimit() error {
+	s, err := ratelimit.New(p.cfg.RateLimit, ratelimit.Deps{Logger: p.log, Lookup: p.lookupKey})
+	if err != nil {
+		return fmt.Errorf("ratelimit: %w", err)
+	}
+	p.add("ratelimit", s)
+	return nil
+}
+
+// lookupKey finds a key that the caller may see, for the limits it has.
+func (p *process) lookupKey(ctx context.Context, id string) (auth.Principal, bool) {
+	r, err := keysv1.NewKeyServiceClient(p.peers.keys).GetKey(ctx, &keysv1.GetKeyRequest{Id: id})
+	if err != nil {
+		return auth.Principal{}, false
+	}
+	k := r.GetKey()
+	return auth.Principal{Name: k.GetName(), Role: k.GetRole(), KeyID: k.GetId(), Tenant: k.GetTenant(), Models: k.GetModels(), Limits: k.GetLimits()}, true
+}
+
+func (p *process) addCache() error {
+	s, err := cache.New(p.cfg.Cache, cache.Deps{Logger: p.log, Meter: p.tel.Meter()})
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	p.add("cache", s)
+	return nil
+}
+
+// makeDataDir makes the directory for what has to survive a restart.
+func (p *process) makeDataDir() error {
+	if err := os.MkdirAll(p.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	return nil
+}
+
+func (p *process) addUsage() error {
+	if err := p.makeDataDir(); err != nil {
+		return err
+	}
+	s, err := usage.New(p.cfg.Usage, usage.Deps{Logger: p.log, DataDir: p.cfg.DataDir})
+	if err != nil {
+		return fmt.Errorf("usage: %w", err)
+	}
+	p.add("usage", s)
+	return nil
+}
+
+// addKeyring follows the keys service, so that callers' keys are known here.
+func (p *process) addKeyring() {
+	ring := keyring.New(keysv1.NewKeyServiceClient(p.peers.keys), p.hasher(), keyring.Options{Logger: p.log})
+	p.callers.Verifier = auth.FirstOf(ring, auth.NewAdminKey(p.cfg.AdminKey.Reveal()))
+	p.keyring = ring
+	p.group.Add(run.Component{Name: "keyring", Run: ring.Run})
+}
+
+// addRouter adds the router.
+func (p *process) addRouter() error {
+	prices, err := p.cfg.prices()
+	if err != nil {
+		return fmt.Errorf("prices: %w", err)
+	}
+	s, err := router.New(p.cfg.router(), router.Deps{
+		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(), Version: version,
+		RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage,
+		DataDir: p.cfg.DataDir, Secret: auth.Secret(p.cfg.Secret.Reveal()), Prices: prices,
+	})
+	if err != nil {
+		return err
+	}
+	p.add("router", s)
+	return nil
+}
+
+// listenGRPC finds the gRPC listener's address; serveGRPC serves it once every service is added.
+func (p *process) listenGRPC() error {
+	lis, tlsConfig, err := listen.Listen(p.cfg.Listen.GRPC)
+	if err != nil {
+		return fmt.Errorf("gRPC listener: %w", err)
+	}
+	p.lis, p.tls = lis, tlsConfig
+	return nil
+}
+
+func (p *process) serveGRPC() {
 	p.group.Add(run.Component{Name: "grpc", Timeout: p.stopTime(), Run: func(ctx context.Context) error {
-		return server.Serve(ctx, lis)
+		return p.server.Serve(ctx, p.lis)
 	}})
-	p.log.Info("router listens", "addr", lis.Addr().String())
-	return server, nil
+	p.log.Info("gRPC listens", "addr", p.lis.Addr().String())
 }
 
 // shared messages cross the in-process channel by reference: the relay's bytes, which nobody changes once they are sent.
@@ -134,11 +288,12 @@ func shared(m proto.Message) bool {
 	return false
 }
 
-// addGateway adds the HTTP gateway in front of a router, and returns its address.
-func (p *process) addGateway(toRouter grpc.ClientConnInterface) (net.Addr, error) {
+// addGateway adds the HTTP gateway in front of the services, and returns its address.
+func (p *process) addGateway() (net.Addr, error) {
 	service, err := gateway.New(p.cfg.Gateway, gateway.Deps{
 		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(),
-		Verifier: auth.NewAdminKey(p.cfg.AdminKey.Reveal()), Router: toRouter, Ready: p.ready,
+		Verifier: p.callers, Router: p.peers.router, Ready: p.ready,
+		Keys: p.peers.keys, RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage,
 	})
 	if err != nil {
 		return nil, err

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/kit/listen"
@@ -16,26 +19,94 @@ import (
 	"github.com/headgate-mesh/headgate/sim"
 )
 
+// runKeys serves `headgate keys`.
+func runKeys(ctx context.Context, e env, args []string) error {
+	return runService(ctx, e, "keys", args, (*process).addKeys)
+}
+
+// runRateLimit serves `headgate ratelimit`.
+func runRateLimit(ctx context.Context, e env, args []string) error {
+	return runService(ctx, e, "ratelimit", args, (*process).addRateLimit)
+}
+
+// runCache serves `headgate cache`.
+func runCache(ctx context.Context, e env, args []string) error {
+	return runService(ctx, e, "cache", args, (*process).addCache)
+}
+
+// runUsageOrServe serves `headgate usage`, which asks a mesh, and `headgate usage serve`, which is the service it asks.
+func runUsageOrServe(ctx context.Context, e env, args []string) error {
+	if len(args) > 0 && args[0] == "serve" {
+		return runUsageService(ctx, e, args[1:])
+	}
+	return runUsage(ctx, e, args)
+}
+
+func runUsageService(ctx context.Context, e env, args []string) error {
+	return runService(ctx, e, "usage", args, (*process).addUsage)
+}
+
+// runService serves one of the services that keep something.
+func runService(ctx context.Context, e env, name string, args []string, add func(*process) error) error {
+	p, err := newSplitProcess(ctx, e, name, args, nil)
+	if err != nil {
+		return err
+	}
+	if err := p.listenGRPC(); err != nil {
+		return err
+	}
+	p.newServer(name)
+	if name == "keys" {
+		p.peers.keys = p.inProcess(name)
+	} else if err := p.dial(&p.peers.keys, "keys", p.cfg.Peers.Keys); err != nil {
+		return err
+	}
+	if err := add(p); err != nil {
+		return err
+	}
+	p.addKeyring()
+	p.serveGRPC()
+	return p.run(ctx)
+}
+
 // runRouter serves `headgate router`.
 func runRouter(ctx context.Context, e env, args []string) error {
-	p, err := newSplitProcess(ctx, e, args, "router")
+	var simulator string
+	p, err := newSplitProcess(ctx, e, "router", args, func(f *flag.FlagSet) {
+		f.StringVar(&simulator, "simulator", "", "where no provider is configured: the `address` of a simulator to ask")
+	})
 	if err != nil {
 		return err
 	}
 	p.cfg.providersFromEnvironment(e.lookup)
+	if p.cfg.Providers.Len() == 0 && simulator != "" {
+		p.cfg.providersFromSimulator(simulator)
+	}
 	if p.cfg.Providers.Len() == 0 {
 		return errors.New("the router needs a provider: configure one, or set ANTHROPIC_API_KEY or OPENAI_API_KEY")
 	}
-	if _, err := p.addRouter(); err != nil {
+	if err := p.dialAll(); err != nil {
 		return err
 	}
+	if err := p.listenGRPC(); err != nil {
+		return err
+	}
+	p.newServer("router")
+	p.addKeyring()
+	if err := p.addRouter(); err != nil {
+		return err
+	}
+	p.serveGRPC()
 	return p.run(ctx)
 }
 
 // runGateway serves `headgate gateway`.
 func runGateway(ctx context.Context, e env, args []string) error {
-	p, err := newSplitProcess(ctx, e, args, "gateway")
+	p, err := newSplitProcess(ctx, e, "gateway", args, nil)
 	if err != nil {
+		return err
+	}
+	if err := p.dialAll(); err != nil {
 		return err
 	}
 	if p.cfg.Peers.Router.Address == "" {
@@ -48,16 +119,53 @@ func runGateway(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	defer conn.Close()
-	p.routerReady = conn.Ready
-	if _, err := p.addGateway(conn); err != nil {
+	p.routerReady, p.peers.router = conn.Ready, conn
+	p.addKeyring()
+	if _, err := p.addGateway(); err != nil {
 		return err
 	}
 	return p.run(ctx)
 }
 
+// dialAll prepares the connections to the services that keep something.
+func (p *process) dialAll() error {
+	for _, to := range []struct {
+		conn *grpc.ClientConnInterface
+		name string
+		cfg  peer.Config
+	}{
+		{&p.peers.keys, "keys", p.cfg.Peers.Keys},
+		{&p.peers.ratelimit, "ratelimit", p.cfg.Peers.RateLimit},
+		{&p.peers.cache, "cache", p.cfg.Peers.Cache},
+		{&p.peers.usage, "usage", p.cfg.Peers.Usage},
+	} {
+		if err := p.dial(to.conn, to.name, to.cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dial prepares a connection to a service elsewhere. It doesn't wait: each caller has its own way to do without.
+func (p *process) dial(conn *grpc.ClientConnInterface, name string, cfg peer.Config) error {
+	if cfg.Address == "" {
+		return fmt.Errorf("the %s service has to be somewhere: set peers.%s.address or HEADGATE_%s_ADDR", name, name, strings.ToUpper(name))
+	}
+	c, err := peer.Dial(cfg, peer.Options{Credentials: p.credentials(p.name), Timeout: p.callTime()})
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	p.group.Add(run.Component{Name: "connection to " + name, Run: func(ctx context.Context) error {
+		<-ctx.Done()
+		return c.Close()
+	}})
+	*conn = c
+	return nil
+}
+
 // newSplitProcess is the beginning of every process that is one service of a mesh.
-func newSplitProcess(ctx context.Context, e env, args []string, name string) (*process, error) {
-	cfg, err := parse(e, name, args, nil)
+func newSplitProcess(ctx context.Context, e env, name string, args []string, extra func(*flag.FlagSet)) (*process, error) {
+	cfg, err := parse(e, name, args, extra)
 	if err != nil {
 		return nil, err
 	}

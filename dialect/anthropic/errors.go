@@ -2,10 +2,12 @@ package anthropic
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 	"github.com/headgate-mesh/headgate/dialect/sse"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -16,17 +18,22 @@ type errorBody struct {
 }
 
 type errorObject struct {
-	Type    string            `json:"type"`
-	Message string            `json:"message"`
-	Details map[string]string `json:"details,omitempty"`
+	Type    string         `json:"type"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details,omitempty"`
 }
 
 // ErrorBody writes an error of Headgate as Anthropic's error object; details.error_code is the reason, details.field the
 // field it is about.
 func ErrorBody(e *fault.Error, requestID string) []byte {
-	details := map[string]string{"error_code": fault.Code(e.Reason)}
-	if field := e.Metadata["field"]; field != "" {
+	details := map[string]any{"error_code": fault.Code(e.Reason)}
+	field := e.Metadata["field"]
+	if field != "" {
 		details["field"] = field
+	}
+	if name, _, _ := strings.Cut(field, "."); name == "thread" && e.Reason == errorsv1.Reason_REASON_UNSUPPORTED {
+		// The SDKs' tool runners then send the conversation themselves (ThreadState in @anthropic-ai/sdk 1.12).
+		details["error_code"], details["unsupported"] = "thread_unsupported_request", []string{"thread"}
 	}
 	body, err := json.Marshal(errorBody{
 		Type:      "error",

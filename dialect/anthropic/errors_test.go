@@ -29,3 +29,25 @@ func TestErrorsOfOtherVendors(t *testing.T) {
 		}
 	}
 }
+
+// TestThreadsAreDeclined: the SDKs' tool runners leave the conversation with the server, and send it themselves where the
+// server says in these words that it can't hold it.
+func TestThreadsAreDeclined(t *testing.T) {
+	t.Parallel()
+	for field, want := range map[string]string{"thread": "thread_unsupported_request", "thread.type": "thread_unsupported_request", "container": "UNSUPPORTED"} {
+		var got struct {
+			Error struct {
+				Details struct {
+					Code        string `json:"error_code"`
+					Field       string
+					Unsupported []string
+				}
+			}
+		}
+		body := anthropic.ErrorBody(fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "m").With("field", field), "req_1")
+		d := &got.Error.Details
+		if err := json.Unmarshal(body, &got); err != nil || d.Code != want || d.Field != field || (len(d.Unsupported) == 1) != (want != "UNSUPPORTED") {
+			t.Errorf("%s: %s", field, body)
+		}
+	}
+}

@@ -224,11 +224,11 @@ func TestMutantRecordingsAreExact(t *testing.T) {
 	taken := 0
 	for i, r := range recordings(t) {
 		for seed := range uint64(3) {
-			if exactBody(t, mutant(r.RequestBody, uint64(i)*3+seed)) {
+			if exactBody(t, mutated(r.RequestBody, uint64(i)*3+seed)) {
 				taken++
 			}
 			if r.Status == 200 && !r.counts() {
-				exactAnswer(t, mutant(r.ResponseBody, uint64(i)*3+seed))
+				exactAnswer(t, mutated(r.ResponseBody, uint64(i)*3+seed))
 			}
 		}
 	}

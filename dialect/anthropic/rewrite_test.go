@@ -76,7 +76,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":1,"thinking":{"type":"enabled"},"messages":[{"role":"assistant","content":[`+forgedBlock+`,`+callBlock+`]}]}`), uint64(1))
 	f.Add([]byte(`{"thinking":{"type":"enabled"},"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[`+forgedBlock+`]},{"role":"assistant","content":[`+textBlock+`,`+forgedBlock+`,`+forgedBlock+`]}]}`), uint64(2))
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
-		for _, body := range [][]byte{body, mutant(string(body), seed)} {
+		for _, body := range [][]byte{body, mutated(string(body), seed)} {
 			facts, err := anthropic.ReadFacts(body)
 			if err != nil {
 				continue

@@ -53,6 +53,9 @@ func (s *settling) parts(path string, parts []*llmv1.Part, role llmv1.Role) {
 	for i, part := range parts {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		s.settle(Content, at, &part.Extensions)
+		if part.GetNative() != nil && role != llmv1.Role_ROLE_ASSISTANT && s.refused == nil {
+			s.refused = fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "%s: %s", at, unknown).With("field", at)
+		}
 		for _, c := range part.GetText().GetCitations() {
 			c.Extensions = nil // a quotation in the history: the text is what counts
 		}

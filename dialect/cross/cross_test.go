@@ -49,6 +49,10 @@ func TestSettle(t *testing.T) {
 		},
 		"cache mark of the system": {anthropic, &llmv1.Prompt{SystemParts: []*llmv1.Part{with(text("s"), map[string]string{"cache_control": "{}"})}}, "dropped system[0].cache_control", ""},
 		"a user's unknown":         {anthropic, &llmv1.Prompt{Messages: user(with(text("a"), map[string]string{"odd": "1"}))}, "", "messages[0].content[0].odd"},
+		"a user's unknown part": {
+			openai, &llmv1.Prompt{Messages: user(text("a"), with(&llmv1.Part{Kind: &llmv1.Part_Native{Native: &llmv1.NativePart{Type: "odd", Json: "{}"}}}, map[string]string{"type": `"odd"`}))},
+			"", "messages[0].content[1]",
+		},
 		"the model's unknown": {
 			anthropic, &llmv1.Prompt{Messages: []*llmv1.Message{{Role: llmv1.Role_ROLE_ASSISTANT, Parts: []*llmv1.Part{with(text("a"), map[string]string{"odd": "1"})}}}},
 			"dropped messages[0].content[0].odd", "",

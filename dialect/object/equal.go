@@ -26,7 +26,8 @@ func Equal(a, b []byte) bool {
 	case '0':
 		return sameNumber(a, b)
 	case 'o', 'a':
-		return sameChildren(leaf(a), leaf(b))
+		x, y := leaf(a), leaf(b)
+		return sameChildren(&x, &y)
 	}
 	return false
 }

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strconv"
@@ -14,14 +15,14 @@ type tree struct {
 	raw  []byte
 	kind byte
 	// names and kids are the members of an object, kids the elements of an array, once open.
-	names []string
-	kids  []*tree
+	names [][]byte
+	kids  []tree
 	open  bool
 	// places are the names' by name, once there are many.
 	places map[string]int
 }
 
-func leaf(raw []byte) *tree { return &tree{raw: raw, kind: rawjson.Kind(raw)} }
+func leaf(raw []byte) tree { return tree{raw: raw, kind: rawjson.Kind(raw)} }
 
 func (t *tree) unfold() {
 	if t.open {
@@ -30,58 +31,63 @@ func (t *tree) unfold() {
 	t.open = true
 	switch t.kind {
 	case 'o':
+		t.names, t.kids = make([][]byte, 0, few), make([]tree, 0, few)
 		_ = rawjson.Object(t.raw, maxDepth, func(m rawjson.Member) bool {
-			t.set(string(m.Name), leaf(m.Value))
+			t.set(m.Name, leaf(m.Value))
 			return true
 		})
 	case 'a':
-		for _, element := range Elements(t.raw) {
+		rawjson.Array(t.raw, func(element []byte) bool {
 			t.kids = append(t.kids, leaf(element))
-		}
+			return true
+		})
 	}
 }
 
-func (t *tree) at(name string) int {
+// few is how many members there is room for at first.
+const few = 8
+
+func (t *tree) at(name []byte) int {
 	if t.kind == 'o' {
 		return t.named(name)
 	}
-	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(t.kids) {
+	if i, err := strconv.Atoi(string(name)); err == nil && i >= 0 && i < len(t.kids) {
 		return i
 	}
 	return -1
 }
 
-func (t *tree) named(name string) int {
+func (t *tree) named(name []byte) int {
 	if len(t.names) <= many {
-		return slices.Index(t.names, name)
+		return slices.IndexFunc(t.names, func(n []byte) bool { return bytes.Equal(n, name) })
 	}
 	if len(t.places) != len(t.names) {
 		t.places = make(map[string]int, 2*len(t.names))
 		for i, n := range t.names {
-			t.places[n] = i
+			t.places[string(n)] = i
 		}
 	}
-	if i, ok := t.places[name]; ok {
+	if i, ok := t.places[string(name)]; ok {
 		return i
 	}
 	return -1
 }
 
-func (t *tree) set(name string, value *tree) {
+func (t *tree) set(name []byte, value tree) {
 	switch i := t.at(name); {
 	case i >= 0:
 		t.kids[i] = value
 	case t.kind == 'o':
 		t.names, t.kids = append(t.names, name), append(t.kids, value)
 		if t.places != nil {
-			t.places[name] = len(t.names) - 1
+			t.places[string(name)] = len(t.names) - 1
 		}
-	case name == strconv.Itoa(len(t.kids)):
+	case string(name) == strconv.Itoa(len(t.kids)):
 		t.kids = append(t.kids, value)
 	}
 }
 
-func (t *tree) remove(name string) {
+func (t *tree) remove(name []byte) {
 	i := t.at(name)
 	if i < 0 {
 		return
@@ -95,7 +101,7 @@ func (t *tree) remove(name string) {
 // put sets, or with an empty value removes, what stands at a path. Objects on the way are made where they are lacking.
 func (t *tree) put(path []string, value string) {
 	t.unfold()
-	name := path[0]
+	name := []byte(path[0])
 	switch i := t.at(name); {
 	case len(path) == 1 && value == "":
 		t.remove(name)
@@ -104,7 +110,7 @@ func (t *tree) put(path []string, value string) {
 	case i >= 0 && (t.kids[i].kind == 'o' || t.kids[i].kind == 'a'):
 		t.kids[i].put(path[1:], value)
 	case value != "":
-		inner := &tree{kind: 'o', open: true}
+		inner := tree{kind: 'o', open: true}
 		inner.put(path[1:], value)
 		t.set(name, inner)
 	}
@@ -120,14 +126,14 @@ func (t *tree) append(dst []byte) []byte {
 	} else {
 		dst = append(dst, '[')
 	}
-	for i, kid := range t.kids {
+	for i := range t.kids {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		if t.kind == 'o' {
-			dst = append(rawjson.Quote(dst, []byte(t.names[i])), ':')
+			dst = append(rawjson.Quote(dst, t.names[i]), ':')
 		}
-		dst = kid.append(dst)
+		dst = t.kids[i].append(dst)
 	}
 	return append(dst, closing)
 }
@@ -154,6 +160,9 @@ func Patch(data []byte, extensions map[string]string) []byte {
 
 // split takes a path apart.
 func split(path string) []string {
+	if strings.IndexByte(path, '\\') < 0 {
+		return strings.Split(path, ".")
+	}
 	var names []string
 	var name strings.Builder
 	for i := 0; i < len(path); i++ {
@@ -176,63 +185,83 @@ func split(path string) []string {
 // predicted)) equals actual. It is nil where they are equal.
 func Diff(actual, predicted []byte) map[string]string {
 	d := differ{}
-	d.compare("", actual, predicted)
+	d.compare(nil, actual, predicted)
 	return d.found
 }
 
 type differ struct{ found map[string]string }
 
-func (d *differ) note(path string, value []byte) {
+// step is the last name of a path, which is written only where there is a difference at its end.
+type step struct {
+	up    *step
+	name  []byte
+	index int
+	// array says that the name is an index.
+	array bool
+}
+
+func (s *step) String() string {
+	if s == nil {
+		return ""
+	}
+	name := strconv.Itoa(s.index)
+	if !s.array {
+		name = escape(string(s.name))
+	}
+	if s.up == nil {
+		return name
+	}
+	return s.up.String() + "." + name
+}
+
+func (d *differ) note(at *step, value []byte) {
 	if d.found == nil {
 		d.found = make(map[string]string)
 	}
-	d.found[path] = string(value)
+	d.found[at.String()] = string(value)
 }
 
-func (d *differ) compare(path string, actual, predicted []byte) {
+func (d *differ) compare(at *step, actual, predicted []byte) {
+	if bytes.Equal(actual, predicted) {
+		return
+	}
 	a, p := leaf(actual), leaf(predicted)
 	switch {
 	case a.kind == 'o' && p.kind == 'o':
-		d.objects(path, a, p)
+		d.objects(at, &a, &p)
 	case a.kind == 'a' && p.kind == 'a':
-		d.arrays(path, a, p)
+		d.arrays(at, &a, &p)
 	case !Equal(actual, predicted):
-		d.note(path, actual)
+		d.note(at, actual)
 	}
 }
 
-func (d *differ) objects(path string, a, p *tree) {
+func (d *differ) objects(up *step, a, p *tree) {
 	a.unfold()
 	p.unfold()
 	for i, name := range a.names {
-		if at := p.at(name); at >= 0 {
-			d.compare(join(path, escape(name)), a.kids[i].raw, p.kids[at].raw)
+		at := step{up: up, name: name}
+		if j := p.named(name); j >= 0 {
+			d.compare(&at, a.kids[i].raw, p.kids[j].raw)
 		} else {
-			d.note(join(path, escape(name)), a.kids[i].raw)
+			d.note(&at, a.kids[i].raw)
 		}
 	}
 	for _, name := range p.names {
-		if a.at(name) < 0 {
-			d.note(join(path, escape(name)), nil)
+		if a.named(name) < 0 {
+			d.note(&step{up: up, name: name}, nil)
 		}
 	}
 }
 
-func (d *differ) arrays(path string, a, p *tree) {
+func (d *differ) arrays(up *step, a, p *tree) {
 	a.unfold()
 	p.unfold()
 	if len(a.kids) != len(p.kids) {
-		d.note(path, a.raw)
+		d.note(up, a.raw)
 		return
 	}
 	for i := range a.kids {
-		d.compare(join(path, strconv.Itoa(i)), a.kids[i].raw, p.kids[i].raw)
+		d.compare(&step{up: up, index: i, array: true}, a.kids[i].raw, p.kids[i].raw)
 	}
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }

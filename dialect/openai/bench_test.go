@@ -11,6 +11,7 @@ import (
 func BenchmarkReadFacts4KB(b *testing.B) {
 	body := []byte(`{"model":"gpt-5","stream":true,"messages":[` + strings.Repeat(`{"role":"user","content":"What the reader says, in \"words\" that take some room on a line."},`, 40) + `{"role":"user","content":"x"}]}`)
 	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := ReadFacts(body); err != nil {
 			b.Fatal(err)
@@ -23,6 +24,7 @@ func BenchmarkTapChunk(b *testing.B) {
 	tap := NewTap(dialect.Facts{})
 	f := sse.Frame{Data: data}
 	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
 	for b.Loop() {
 		if v := tap.Read(f); v.Action != dialect.Forward || !v.Content {
 			b.Fatal(v)

@@ -30,6 +30,8 @@ type voicePart struct {
 	// number is a call's own; freeForm says that it is of a custom tool.
 	number   int
 	freeForm bool
+	// argued says that the call has arguments so far.
+	argued bool
 	// thought gathers a thought and its seal, for reasoning_details.
 	thought llmv1.ReasoningPart
 	text    []byte
@@ -172,6 +174,7 @@ func (c *composed) call(v *voice, p *voicePart, call *llmv1.ToolCallPart) {
 	p.kind, p.number, p.freeForm = calls, v.calls, call.GetFreeForm()
 	v.calls++
 	v.called = true
+	p.argued = call.GetArguments() != ""
 	one := c.choice(v)
 	one.calls = append(one.calls, &composedCall{number: p.number, call: call, freeForm: p.freeForm, arguments: call.GetArguments()})
 }
@@ -221,6 +224,7 @@ func (c *composed) argue(v *voice, p *voicePart, arguments string) {
 	if p.kind != calls || arguments == "" {
 		return
 	}
+	p.argued = true
 	one := c.choice(v)
 	for _, call := range one.calls {
 		if call.number == p.number {
@@ -240,6 +244,17 @@ func (c *composed) cite(v *voice, p *voicePart, citation *llmv1.Citation) {
 		v.citations++
 	case citable(citation):
 		p.citations = append(p.citations, citation)
+	}
+}
+
+// unargued ends a call that got no arguments, as Anthropic's and vLLM's without parameters do: OpenAI's are always JSON.
+func (e *Encoder) unargued(c *composed, end *llmv1.PartEnd) {
+	v := e.find(end.GetChoice())
+	if v == nil {
+		return
+	}
+	if p := v.part(end.GetIndex()); p != nil && p.kind == calls && !p.argued && !p.freeForm {
+		c.argue(v, p, "{}")
 	}
 }
 

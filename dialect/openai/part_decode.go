@@ -10,7 +10,8 @@ import (
 )
 
 // part reads one content part; nil where it can't be understood. Lone says that it is its message's only one. The type is
-// kept where the part wouldn't get it by itself: what this dialect alone has, a lone text, all parts of answers.
+// kept where the part wouldn't get it by itself: what this dialect alone has, a lone text, all parts of answers, and what
+// isn't text in a tool's answer, where it would be moved.
 func (d *messageDecoder) part(path string, value []byte, lone bool) *llmv1.Part {
 	r, ok := object.Read(value)
 	if !ok {
@@ -26,7 +27,7 @@ func (d *messageDecoder) part(path string, value []byte, lone bool) *llmv1.Part 
 	case part == nil:
 		return nativePart(form, value, marks, r)
 	}
-	if d.strict && (!lone || form != "text") && formOf(part) == form {
+	if d.strict && (!lone || form != "text") && (d.speaker != llmv1.Role_ROLE_TOOL || form == "text") && formOf(part) == form {
 		r.Word("type", form)
 	}
 	part.Extensions = d.left(r, marks)
@@ -43,7 +44,7 @@ func (d *messageDecoder) partOf(path, form string, r *object.Reader, marks marks
 			return refusalOf(text)
 		}
 	case "thinking":
-		return thinkingPart(r)
+		return thinkingPart(r, marks)
 	case "image_url":
 		return d.media(path, llmv1.Modality_MODALITY_IMAGE, form, r)
 	case "video_url":
@@ -88,8 +89,11 @@ func (d *messageDecoder) textPart(path string, r *object.Reader) *llmv1.Part {
 }
 
 // thinkingPart reads Mistral's thoughts: a list of texts. Other forms of the list stay in the extensions too.
-func thinkingPart(r *object.Reader) *llmv1.Part {
+func thinkingPart(r *object.Reader, marks marks) *llmv1.Part {
 	value := r.Peek("thinking")
+	if !r.Has("thinking") {
+		marks.absent("thinking")
+	}
 	text := thinkingText(value)
 	var w object.Writer
 	writeThinking(&w, text)

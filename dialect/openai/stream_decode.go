@@ -34,6 +34,16 @@ func NewDecoder(extensions bool) *Decoder {
 // Done reports whether [DONE] was seen.
 func (d *Decoder) Done() bool { return d.done }
 
+// Finished reports whether a finish_reason was seen for every choice that spoke: [DONE] alone may be lacking.
+func (d *Decoder) Finished() bool {
+	for _, t := range d.choices {
+		if t.word == "" {
+			return false
+		}
+	}
+	return len(d.choices) > 0
+}
+
 // Decode returns the events that one frame completes. Errors are *fault.Error: PROVIDER_ERROR for the provider's own,
 // PROVIDER_MALFORMED, or, without extensions, UNSUPPORTED for what headgate.llm.v1 has no words for.
 func (d *Decoder) Decode(f sse.Frame) ([]*llmv1.StreamEvent, error) {
@@ -167,9 +177,7 @@ func (d *Decoder) end() ([]*llmv1.StreamEvent, error) {
 		return nil, malformed(nil)
 	}
 	d.done, d.out = true, nil
-	if len(d.choices) == 0 {
-		d.choice(0)
-	}
+	d.choice(0) // there always is a first, even where the provider only spoke for others
 	for _, t := range d.choices {
 		d.finish(t)
 	}

@@ -50,6 +50,9 @@ func (e *Encoder) Encode(dst []byte, event *llmv1.StreamEvent) ([]byte, error) {
 		}
 	}
 	c := e.compose(event)
+	if end := event.GetPartEnd(); end != nil {
+		e.unargued(&c, end)
+	}
 	if len(c.choices) == 0 {
 		return dst, nil
 	}
@@ -119,6 +122,9 @@ func (e *Encoder) words(dst []byte, delta *llmv1.PartDelta) (written []byte, ok 
 		v.characters += int64(utf8.RuneCountInString(text))
 	case refusing:
 		before, after = `,"delta":{"refusal":`, `}`
+	case thinking:
+		before, after = `,"delta":{"reasoning":`, `}`
+		p.text = append(p.text, text...)
 	case calls:
 		if p.freeForm {
 			return dst, false
@@ -130,6 +136,7 @@ func (e *Encoder) words(dst []byte, delta *llmv1.PartDelta) (written []byte, ok 
 	if text == "" {
 		return dst, true
 	}
+	p.argued = true
 	dst = append(append(dst, "data: "...), e.head...)
 	dst = appendInt(append(dst, `{"index":`...), int64(v.number))
 	if p.kind == calls {

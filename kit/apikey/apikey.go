@@ -1,5 +1,6 @@
 // Package apikey makes and checks the shape of Headgate's API keys: hg_<env>_<30 random><6 checksum>, in base62. The
-// checksum lets every node refuse a mistyped key without asking a store; it proves nothing else.
+// checksum lets every node refuse a mistyped key without asking a store; it proves nothing else. A [Hasher] makes what
+// is stored of a key.
 package apikey
 
 import (
@@ -30,7 +31,7 @@ func New(env string) string {
 	key = append(key, Prefix...)
 	key = append(key, env...)
 	key = append(key, '_')
-	key = appendRandom(key)
+	key = appendRandom(key, randomLen)
 	return string(appendChecksum(key))
 }
 
@@ -50,14 +51,14 @@ func WellFormed(key string) bool {
 	return string(want[:]) == key[len(signed):]
 }
 
-// appendRandom adds 30 uniform base62 characters; bytes that would bias the choice are thrown away.
-func appendRandom(key []byte) []byte {
+// appendRandom adds n uniform base62 characters; bytes that would bias the choice are thrown away.
+func appendRandom(key []byte, n int) []byte {
 	const fair = 256 - 256%len(alphabet)
 	var raw [randomLen * 2]byte
-	for added := 0; added < randomLen; {
+	for added := 0; added < n; {
 		_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the program where there is no randomness
 		for _, b := range raw {
-			if added == randomLen {
+			if added == n {
 				break
 			}
 			if int(b) < fair {

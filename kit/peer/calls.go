@@ -37,7 +37,8 @@ func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 		cancel()
 		return nil, asStatus(err)
 	}
-	return &stream{ClientStream: s, cancel: cancel, desc: desc}, nil
+	each, _ := s.(eacher)
+	return &stream{ClientStream: s, cancel: cancel, desc: desc, each: each}, nil
 }
 
 // deadline gives a call without a deadline the default one.

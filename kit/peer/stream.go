@@ -15,6 +15,8 @@ type stream struct {
 	grpc.ClientStream
 	cancel context.CancelFunc
 	desc   *grpc.StreamDesc
+	// each is the same stream, where its handler can run here; else nil.
+	each eacher
 }
 
 // SendMsg sends one message. io.EOF says that the call is over and that RecvMsg knows why; generated code asks only

@@ -18,8 +18,11 @@ type cloner struct {
 // owned is a copy that is already the receiver's to keep.
 type owned struct{ proto.Message }
 
-// Clone is called by the sender of a stream's message.
+// Clone is called by the sender of a stream's message. A message that is owned already stays as it is.
 func (c *cloner) Clone(in any) (any, error) {
+	if o, ok := in.(owned); ok {
+		return o, nil
+	}
 	m, ok := in.(proto.Message)
 	if !ok {
 		return nil, notProto(in)

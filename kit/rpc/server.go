@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
@@ -25,7 +24,7 @@ import (
 type Server struct {
 	options Options
 	grpc    *grpc.Server
-	channel *inprocgrpc.Channel
+	inside  *inside
 	rules   *auth.Rules
 	health  *health.Server
 
@@ -45,10 +44,7 @@ func NewServer(o Options) *Server {
 	}
 	unary, stream := chain(interceptors(o, s.rules), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
 	s.grpc = grpc.NewServer(append(serverOptions(o), grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))...)
-	s.channel = new(inprocgrpc.Channel).
-		WithServerUnaryInterceptor(unary).
-		WithServerStreamInterceptor(stream).
-		WithCloner(&cloner{share: o.ShareMessage})
+	s.inside = newInside(unary, stream, &cloner{share: o.ShareMessage})
 	healthv1.RegisterHealthServer(s, s.health)
 	reflection.Register(s)
 	return s
@@ -88,7 +84,7 @@ func (s *Server) RegisterService(desc *grpc.ServiceDesc, impl any) {
 		}
 	}
 	s.grpc.RegisterService(desc, impl)
-	s.channel.RegisterService(desc, impl)
+	s.inside.RegisterService(desc, impl)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.services = append(s.services, desc.ServiceName)
@@ -100,7 +96,7 @@ func (s *Server) GetServiceInfo() map[string]grpc.ServiceInfo { return s.grpc.Ge
 
 // InProcess returns the channel for callers in this process, to be wrapped by peer.InProcess, which evens out what is
 // different from a connection. Calls on it are neither counted nor drained by Serve: whoever makes them stops first.
-func (s *Server) InProcess() grpc.ClientConnInterface { return s.channel }
+func (s *Server) InProcess() grpc.ClientConnInterface { return s.inside }
 
 // SetServing sets what the health service answers, for the server and each of its services.
 func (s *Server) SetServing(serving bool) {

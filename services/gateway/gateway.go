@@ -71,7 +71,7 @@ func routes(cfg Config, deps Deps) (http.Handler, error) {
 	if err := s.mount(mux); err != nil {
 		return nil, err
 	}
-	return front.Chain(rest.Streams(mux, s.edges.Limits), front.Options{
+	return front.Chain(s.straight(rest.Streams(mux, s.edges.Limits)), front.Options{
 		Logger: deps.Logger, Tracer: deps.Tracer, Meter: deps.Meter, Verifier: deps.Verifier,
 		MaxInFlight: cfg.MaxInFlight, Open: open, Refuse: s.refuse,
 	})

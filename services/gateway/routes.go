@@ -27,10 +27,6 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 		method, pattern string
 		handler         runtime.HandlerFunc
 	}{
-		{http.MethodPost, "/v1/chat/completions", plain(s.edges.Chat(s.openai))},
-		{http.MethodPost, "/v1/embeddings", plain(s.edges.Embed(s.openai))},
-		{http.MethodPost, "/v1/messages", plain(s.edges.Chat(s.anthropic))},
-		{http.MethodPost, "/v1/messages/count_tokens", plain(s.edges.CountTokens(s.anthropic))},
 		{http.MethodGet, "/v1/models/{id=**}", s.model},
 		{http.MethodGet, "/openapi.json", plain(page.OpenAPI)},
 		{http.MethodGet, "/docs/{file=**}", plain(page.Docs().ServeHTTP)},
@@ -43,7 +39,34 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 			return err
 		}
 	}
+	for path, handler := range s.calls() {
+		if err := mux.HandlePath(http.MethodPost, path, plain(handler)); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// calls are the paths on which models are asked.
+func (s *surface) calls() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"/v1/chat/completions":      s.edges.Chat(s.openai),
+		"/v1/embeddings":            s.edges.Embed(s.openai),
+		"/v1/messages":              s.edges.Chat(s.anthropic),
+		"/v1/messages/count_tokens": s.edges.CountTokens(s.anthropic),
+	}
+}
+
+// straight serves calls without the mux, which tries one pattern after the other; it gets everything else.
+func (s *surface) straight(mux http.Handler) http.Handler {
+	calls := s.calls()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := calls[r.URL.Path]; ok && r.Method == http.MethodPost && r.URL.RawPath == "" {
+			handler(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func plain(h http.HandlerFunc) runtime.HandlerFunc {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/conf"
 )
 
@@ -16,6 +17,16 @@ type Config struct {
 	Models conf.Map[Model] `yaml:"models"`
 	// Timeouts for every attempt, unless a provider or a model sets its own.
 	Timeouts Timeouts `yaml:"timeouts"`
+	// UsageLog bounds the local log of what calls consume.
+	UsageLog UsageLog `yaml:"usage_log"`
+	// Tenants are the limits of whole tenants, as the rate limiter has them.
+	Tenants map[string]*ratelimitv1.Limits `yaml:"-"`
+}
+
+// UsageLog is the log in the data directory that holds what calls consumed until the usage service has it.
+type UsageLog struct {
+	// MaxBytes bounds it; where it is full no call is taken. At least 64KiB. Default 1GiB, about four million attempts.
+	MaxBytes conf.Bytes `yaml:"max_bytes"`
 }
 
 // Provider is one place that answers.
@@ -56,6 +67,8 @@ type Model struct {
 	Strategy string `yaml:"strategy"`
 	// Targets in order of preference; at least one.
 	Targets []Target `yaml:"targets"`
+	// Cache keeps answers, and finds them again for the same tenant, unless a call says otherwise (x-headgate-cache).
+	Cache bool `yaml:"cache"`
 	// Timeouts override the provider's.
 	Timeouts Timeouts `yaml:"timeouts"`
 }
@@ -117,6 +130,9 @@ var trusts = map[string]llmv1.Sensitivity{
 func (c *Config) Validate() error {
 	var p conf.Findings
 	c.Timeouts.check(&p, "timeouts")
+	if n := c.UsageLog.MaxBytes; n != 0 && n < 64<<10 {
+		p.Add("usage_log.max_bytes", "must be at least 64KiB")
+	}
 	for name, provider := range c.Providers.All() {
 		provider.check(&p, name)
 	}

@@ -6,6 +6,7 @@ require (
 	github.com/headgate-mesh/headgate/dialect v0.0.0
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
+	github.com/headgate-mesh/headgate/price v0.0.0
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
@@ -34,4 +35,5 @@ replace (
 	github.com/headgate-mesh/headgate/dialect => ../../dialect
 	github.com/headgate-mesh/headgate/gen => ../../gen
 	github.com/headgate-mesh/headgate/kit => ../../kit
+	github.com/headgate-mesh/headgate/price => ../../price
 )

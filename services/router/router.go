@@ -14,7 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
-	"github.com/headgate-mesh/headgate/services/router/internal/account"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
@@ -22,18 +23,28 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
 )
 
-// Deps are what the router is given; all are required.
+// Deps are what the router is given; those up to Version are required.
 type Deps struct {
 	Logger *slog.Logger
 	Tracer trace.Tracer
 	Meter  metric.Meter
 	// Version names the build; providers see it in the user agent.
 	Version string
+	// RateLimit, Cache and Usage reach the services of these names. Without RateLimit nothing is limited, without Cache
+	// nothing is kept, without Usage nothing is written down.
+	RateLimit, Cache, Usage grpc.ClientConnInterface
+	// DataDir holds the local log of what calls consume. Required with Usage.
+	DataDir string
+	// Secret is the mesh's root secret. Required with Cache.
+	Secret auth.Secret
+	// Prices is the table of the ledger's costs; nil leaves them unknown.
+	Prices *price.Table
 }
 
 // Service is the router. Safe for concurrent use.
 type Service struct {
 	catalog *catalog.Catalog
+	books   *books
 	chat    *chat.Server
 	relay   *relay.Server
 	// background runs beside the service.
@@ -53,8 +64,14 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	desk := &account.Desk{Observer: observer, Logger: deps.Logger}
-	return &Service{catalog: c, background: background, chat: chat.New(c, desk), relay: relay.New(c, desk)}, nil
+	b, err := openBooks(cfg, deps)
+	if err != nil {
+		return nil, err
+	}
+	desk := b.desk(cfg, deps, observer)
+	return &Service{
+		catalog: c, books: b, background: background, chat: chat.New(c, desk), relay: relay.New(c, desk, b.answers),
+	}, nil
 }
 
 // Register adds RouterService and RelayService to a server.
@@ -66,18 +83,20 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Validate checks a request message of the router's services; other messages pass.
 func (s *Service) Validate(m proto.Message) error { return chat.Validate(m) }
 
-// Run asks self-hosted providers how busy they are until ctx ends, and then gives up idle connections.
+// Run asks self-hosted providers how busy they are, renews what is held of limits and ships what was written down, until
+// ctx ends; then it gives up idle connections and closes the local log. The server that it is registered at has to be
+// stopped before.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for _, run := range s.background {
 		wg.Go(func() { run(ctx) })
 	}
-	<-ctx.Done()
+	err := s.books.run(ctx)
 	wg.Wait()
 	for _, p := range s.catalog.Providers() {
 		p.Provider.Close()
 	}
-	return nil
+	return err
 }
 
 // build makes the catalog of a configuration and what has to run beside it.
@@ -106,7 +125,7 @@ func build(cfg Config, version string) (*catalog.Catalog, []func(context.Context
 }
 
 func newModel(name string, m Model, named map[string]catalog.Provider, cfg Config, base Timeouts) catalog.Model {
-	model := catalog.Model{Name: name}
+	model := catalog.Model{Name: name, Cache: m.Cache}
 	for _, target := range m.Targets {
 		p, _ := cfg.Providers.Get(target.Provider)
 		t := m.Timeouts.Over(p.Timeouts.Over(base))

@@ -29,7 +29,7 @@ const ProviderKey = "sk-canary-provider-0123456789abcdef"
 
 // Options choose a mesh.
 type Options struct {
-	// Split runs the router and the gateway as processes of their own.
+	// Split runs every service as a process of its own.
 	Split bool
 	// Upstream replaces the simulator: any handler that plays both vendors.
 	Upstream http.Handler
@@ -49,15 +49,19 @@ type Mesh struct {
 	Upstream string
 
 	log     lockedBuffer
-	procs   []*exec.Cmd
+	procs   map[string]*exec.Cmd
+	addrs   map[string]string
 	file    string
 	options Options
 }
 
+// Services are the processes of a split mesh but for the gateway, those that are called first.
+var Services = []string{"keys", "ratelimit", "cache", "usage", "router"}
+
 // Start runs a mesh until the test ends.
 func Start(t testing.TB, o Options) *Mesh {
 	t.Helper()
-	m := &Mesh{HTTP: freeAddr(t), GRPC: freeAddr(t), Ops: freeAddr(t)}
+	m := &Mesh{HTTP: freeAddr(t), GRPC: freeAddr(t), Ops: freeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}}
 	m.startUpstream(t, o.Upstream)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "headgate.yaml")
@@ -65,20 +69,52 @@ func Start(t testing.TB, o Options) *Mesh {
 		t.Fatal(err)
 	}
 	m.file, m.options = file, o
-	if o.Split {
-		m.StartRouter(t)
-		m.run(t, o.Env, "gateway", "--config", file)
-	} else {
+	if !o.Split {
 		m.run(t, o.Env, "all", "--config", file)
+		m.waitReady(t)
+		return m
 	}
+	for _, name := range Services {
+		m.addrs[name] = freeAddr(t)
+	}
+	m.addrs["router"] = m.GRPC
+	for _, name := range Services {
+		m.StartService(t, name)
+	}
+	m.run(t, m.environment(), "gateway", "--config", file)
 	m.waitReady(t)
 	return m
 }
 
-// StartRouter starts a router of a split mesh, the first one or the next.
-func (m *Mesh) StartRouter(t testing.TB) {
+// environment tells every process of a split mesh where the others are.
+func (m *Mesh) environment() []string {
+	env := slices.Clone(m.options.Env)
+	for name, addr := range m.addrs {
+		env = append(env, "HEADGATE_"+strings.ToUpper(name)+"_ADDR="+addr)
+	}
+	return env
+}
+
+// StartService starts one of Services of a split mesh, the first time or again, at the same address.
+func (m *Mesh) StartService(t testing.TB, name string) {
 	t.Helper()
-	m.run(t, append(slices.Clone(m.options.Env), "HEADGATE_OPS_ADDR="+freeAddr(t)), "router", "--config", m.file)
+	m.run(t, append(m.environment(), "HEADGATE_GRPC_ADDR="+m.addrs[name], "HEADGATE_OPS_ADDR="+freeAddr(t)), append(command(name), "--config", m.file)...)
+}
+
+// command is how a service is started.
+func command(name string) []string {
+	if name == "usage" {
+		return []string{"usage", "serve"} // alone, it asks
+	}
+	return []string{name}
+}
+
+// Addr is where a service listens for gRPC: its own address in a split mesh, the one there is otherwise.
+func (m *Mesh) Addr(name string) string {
+	if addr := m.addrs[name]; addr != "" {
+		return addr
+	}
+	return m.GRPC
 }
 
 func (m *Mesh) startUpstream(t testing.TB, h http.Handler) {
@@ -124,7 +160,7 @@ func (m *Mesh) run(t testing.TB, env []string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	m.procs = append(m.procs, cmd)
+	m.procs[args[0]] = cmd
 	t.Cleanup(func() {
 		stop(cmd)
 		if t.Failed() {
@@ -186,13 +222,31 @@ func (m *Mesh) URL(path string) string { return "http://" + m.HTTP + path }
 // Log is everything that the processes have printed.
 func (m *Mesh) Log() string { return m.log.String() }
 
-// Processes are the running processes, the router first in a split mesh.
-func (m *Mesh) Processes() []*os.Process {
-	list := make([]*os.Process, 0, len(m.procs))
-	for _, p := range m.procs {
-		list = append(list, p.Process)
+// Process is a running process by the name of its command: all, gateway, or one of Services. In one process every name
+// is that one's.
+func (m *Mesh) Process(name string) *os.Process {
+	if p := m.procs[name]; p != nil {
+		return p.Process
 	}
-	return list
+	return m.procs["all"].Process
+}
+
+// Kill ends a process at once, as kill -9 does, and waits until it is gone.
+func (m *Mesh) Kill(t testing.TB, name string) {
+	t.Helper()
+	cmd := m.procs[name]
+	if cmd == nil {
+		cmd = m.procs["all"]
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+}
+
+// StartAll starts a mesh in one process anew, after Kill, with the same configuration and data.
+func (m *Mesh) StartAll(t testing.TB) {
+	t.Helper()
+	m.run(t, m.options.Env, "all", "--config", m.file)
+	m.waitReady(t)
 }
 
 func lastLines(text string, n int) string {

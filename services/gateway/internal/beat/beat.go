@@ -38,11 +38,13 @@ type Writer struct {
 	// owned is the handler's own note that its claim was granted.
 	owned    bool
 	deadline time.Time
+	// last is when something was written. The timer looks at it when it runs out: to move it at each write would cost more.
+	last time.Time
 }
 
 // New starts the silence. stall is how long one write may wait for the client to take it.
 func New(w http.ResponseWriter, every, stall time.Duration, frame func() []byte) *Writer {
-	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame}
+	b := &Writer{w: w, rc: http.NewResponseController(w), every: every, stall: stall, frame: frame, last: time.Now()}
 	b.mu.Lock() // the timer may run out before this returns
 	defer b.mu.Unlock()
 	b.timer = time.AfterFunc(every, b.beat)
@@ -73,9 +75,6 @@ func (b *Writer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.commit(http.StatusOK)
-	if !b.stopped {
-		b.timer.Reset(b.every)
-	}
 	b.extend()
 	return b.w.Write(p)
 }
@@ -121,15 +120,34 @@ func (b *Writer) commit(status int) {
 	b.w.WriteHeader(status)
 }
 
-// extend moves the write deadline on, at most once a second: a deadline isn't free.
+// extend notes that something is written now. It moves the write deadline on, at most once a second: a deadline isn't
+// free.
 func (b *Writer) extend() {
-	if now := time.Now(); now.Add(b.stall - time.Second).After(b.deadline) {
-		b.deadline = now.Add(b.stall)
+	b.last = time.Now()
+	if b.last.Add(b.stall - time.Second).After(b.deadline) {
+		b.deadline = b.last.Add(b.stall)
 		_ = b.rc.SetWriteDeadline(b.deadline)
 	}
 }
 
+// silent reports whether nothing was written for long enough; where something was, the timer runs on.
+func (b *Writer) silent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	if left := b.every - time.Since(b.last); left > 0 {
+		b.timer.Reset(left)
+		return false
+	}
+	return true
+}
+
 func (b *Writer) beat() {
+	if !b.silent() {
+		return
+	}
 	frame := b.frame()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,6 +156,7 @@ func (b *Writer) beat() {
 	}
 	if !b.committed {
 		if b.claimed {
+			b.timer.Reset(b.every)
 			return
 		}
 		b.early = true

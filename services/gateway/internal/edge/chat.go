@@ -3,14 +3,16 @@ package edge
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
+
+	"google.golang.org/grpc"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/beat"
 )
 
@@ -81,10 +83,6 @@ func clientHeaders(d *Dialect, h http.Header) []*routerv1.Header {
 	return list
 }
 
-type receiver interface {
-	Recv() (*routerv1.RelayResponse, error)
-}
-
 // answer is the client's side of one relayed call. It belongs to one goroutine.
 type answer struct {
 	dialect   *Dialect
@@ -96,34 +94,38 @@ type answer struct {
 	stream bool
 	// early says that a heartbeat has promised the client a stream before the head was known.
 	early bool
+	// ended says that the trailer was here.
+	ended bool
 }
 
-// deliver writes until the trailer. What ends without one didn't end well, and is made to look so.
-func (a *answer) deliver(in receiver) {
-	for {
-		m, err := in.Recv()
-		if err != nil {
-			a.fail(ended(err))
-			return
-		}
-		if m.GetHead() != nil {
-			a.begin(m)
-		}
-		if !a.write(m.GetData()) {
-			return
-		}
-		if m.GetTrailer() != nil {
-			_, _ = in.Recv() // lets the router put its connection to the provider back
-			return
-		}
+// errLeft ends a call whose client is gone.
+var errLeft = errors.New("the client is gone")
+
+// deliver writes until the trailer. What ends without one didn't end well, and is made to look so. The call goes on to
+// its own end, which lets the router put its connection to the provider back.
+func (a *answer) deliver(in grpc.ServerStreamingClient[routerv1.RelayResponse]) {
+	err := peer.Each[routerv1.RelayRequest](in, a.take)
+	switch {
+	case a.ended || errors.Is(err, errLeft):
+	case err == nil:
+		a.fail(fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the router ended the answer before its end; try again"))
+	default:
+		a.fail(err)
 	}
 }
 
-func ended(err error) error {
-	if errors.Is(err, io.EOF) {
-		return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the router ended the answer before its end; try again")
+func (a *answer) take(m *routerv1.RelayResponse) error {
+	if a.ended {
+		return nil
 	}
-	return err
+	if m.GetHead() != nil {
+		a.begin(m)
+	}
+	if !a.write(m.GetData()) {
+		return errLeft
+	}
+	a.ended = m.GetTrailer() != nil
+	return nil
 }
 
 // begin writes the head. After an early heartbeat a head that isn't a stream's success can only be told in band.
@@ -136,7 +138,7 @@ func (a *answer) begin(m *routerv1.RelayResponse) {
 	}
 	h := a.out.Header()
 	for _, header := range head.GetHeaders() {
-		h.Add(header.GetName(), header.GetValue())
+		add(h, header.GetName(), header.GetValue())
 	}
 	Served(h, head.GetProvider(), head.GetModel(), head.GetUpstreamRequestId(), head.GetAttempts())
 	Warn(h, head.GetWarnings())

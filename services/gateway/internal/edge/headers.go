@@ -14,13 +14,15 @@ import (
 
 // Served sets the headers that tell who answered; what isn't known is left out.
 func Served(h http.Header, provider, model, upstreamRequestID string, attempts int32) {
-	h.Set(meta.Provider, provider)
-	h.Set(meta.Model, headerText(model))
+	set(h, meta.Provider, provider)
+	set(h, meta.Model, headerText(model))
 	if upstreamRequestID != "" {
-		h.Set(meta.UpstreamRequestID, upstreamRequestID)
+		set(h, meta.UpstreamRequestID, upstreamRequestID)
 	}
-	h.Set(meta.Attempts, itoa(int(attempts)))
-	h.Set(meta.Cache, "off")
+	set(h, meta.Attempts, itoa(int(attempts)))
+	if h.Get(meta.Cache) == "" {
+		set(h, meta.Cache, "off")
+	}
 }
 
 // maxWarning bounds the header that tells what was left out of a request.
@@ -29,7 +31,7 @@ const maxWarning = 1 << 10
 // Warn sets the header that tells what of the request the provider can't express and was left out.
 func Warn(h http.Header, warnings []string) {
 	if text := headerText(strings.Join(warnings, "; ")); text != "" {
-		h.Set(meta.Warnings, text[:min(len(text), maxWarning)])
+		set(h, meta.Warnings, text[:min(len(text), maxWarning)])
 	}
 }
 
@@ -53,7 +55,7 @@ var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags,
 func steered(r *http.Request) context.Context {
 	ctx := r.Context()
 	for _, name := range steering {
-		for _, v := range r.Header.Values(name) {
+		for _, v := range r.Header[spelling(name)] {
 			ctx = metadata.AppendToOutgoingContext(ctx, name, headerText(v))
 		}
 	}

@@ -1,4 +1,4 @@
-// Package front is what every HTTP request passes before its route: recovery, request id, telemetry, limits and
+// Package front is what every HTTP request passes before its route: request id, telemetry, recovery, limits and
 // authentication, in this order.
 package front
 
@@ -33,11 +33,10 @@ func Chain(routes http.Handler, o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return requestID(
-		t.observe(
-			recoverPanic(o,
-				limitInFlight(o,
-					authenticate(o, routes))))), nil
+	return t.observe( // the request id, too
+		recoverPanic(o,
+			limitInFlight(o,
+				authenticate(o, routes)))), nil
 }
 
 // limitInFlight refuses what is more than the gateway takes at once: quickly, and with a time to come back.

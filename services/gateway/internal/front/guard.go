@@ -17,19 +17,16 @@ func overloaded() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_OVERLOADED, "the gateway is serving as many requests as it takes; try again shortly")
 }
 
-// requestID takes the client's id where it is usable, else makes one; every response carries it under both names that
-// the vendors' SDKs read.
-func requestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get(meta.XRequestID)
-		if !meta.ValidID(id) {
-			id = meta.NewID()
-		}
-		h := w.Header()
-		h.Set("X-Request-Id", id)
-		h.Set("Request-Id", id)
-		next.ServeHTTP(w, r.WithContext(meta.WithRequestID(r.Context(), id)))
-	})
+// identify takes the client's request id where it is usable, else makes one; every response carries it under both names
+// that the vendors' SDKs read.
+func identify(h http.Header, r *http.Request) context.Context {
+	id := r.Header.Get("X-Request-Id")
+	if !meta.ValidID(id) {
+		id = meta.NewID()
+	}
+	values := []string{id}
+	h["X-Request-Id"], h["Request-Id"] = values, values
+	return meta.WithRequestID(r.Context(), id)
 }
 
 // recoverPanic answers a defect with an error instead of a dropped connection, unless the answer has begun.
@@ -80,7 +77,7 @@ func principal(r *http.Request, v auth.Verifier) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.WithKey(auth.NewContext(r.Context(), who), key), nil
+	return auth.NewDecisionContext(r.Context(), auth.Decision{Principal: who, HasKey: true, Key: key}), nil
 }
 
 // strip removes what must not travel on: credentials, and names that only the mesh itself may use.
@@ -90,9 +87,13 @@ func strip(h http.Header) {
 	h.Del("Cookie")
 	h.Del("Forwarded")
 	for name := range h {
-		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, meta.InternalPrefix) || strings.HasPrefix(lower, "x-forwarded-") || strings.HasPrefix(lower, "grpc-") {
+		if begins(name, meta.InternalPrefix) || begins(name, "x-forwarded-") || begins(name, "grpc-") {
 			delete(h, name)
 		}
 	}
+}
+
+// begins is strings.HasPrefix in any case.
+func begins(name, prefix string) bool {
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }

@@ -44,7 +44,7 @@ func newTelemetry(o Options) (*telemetry, error) {
 func (t *telemetry) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx := t.propagator.Extract(identify(w.Header(), r), propagation.HeaderCarrier(r.Header))
 		route := Route(r.URL.Path)
 		ctx, span := t.tracer.Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer))
 		s := &statusWriter{ResponseWriter: w}

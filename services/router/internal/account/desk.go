@@ -121,16 +121,21 @@ type Call struct {
 	reservation *quota.Reservation
 	attempts    int32
 	tokens      int64
+	cached      bool
 }
 
 // Reservation is what the call holds; nil where nothing is limited.
 func (c *Call) Reservation() *quota.Reservation { return c.reservation }
 
 // Close settles the call with what its attempts used. What never reached a provider costs nothing.
-func (c *Call) Close() { c.reservation.Settle(c.tokens, c.attempts == 0) }
+func (c *Call) Close() { c.reservation.Settle(c.tokens, c.attempts == 0 && !c.cached) }
+
+// Account is the tenant that is charged.
+func (c *Call) Account() string { return c.principal.Account() }
 
 // Cached writes down that the answer came from the cache: no provider was asked, and nothing is owed.
 func (c *Call) Cached(provider, model string, began time.Time) {
+	c.cached = true
 	e := c.event(0)
 	e.Provider, e.UpstreamModel = provider, model
 	e.Outcome = usagev1.Outcome_OUTCOME_CACHED

@@ -29,6 +29,8 @@ type Target struct {
 type Model struct {
 	Name    string
 	Targets []Target
+	// Cache says that answers are kept unless a call says otherwise.
+	Cache bool
 }
 
 // Provider is a configured provider with its timers.
@@ -61,6 +63,9 @@ func (c *Catalog) Models() []Model { return c.order }
 
 // Providers returns the configured providers in order; callers don't change them.
 func (c *Catalog) Providers() []Provider { return c.providers }
+
+// Cached reports whether a configured model's answers are kept unless a call says otherwise.
+func (c *Catalog) Cached(name string) bool { return c.models[name].Cache }
 
 // Resolve returns the targets of a name: those of a configured model, else the provider's in provider/model, else the
 // first provider whose vendor uses such names. The error is MODEL_NOT_FOUND.

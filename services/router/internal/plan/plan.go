@@ -17,6 +17,8 @@ type Plan struct {
 	Model   string
 	Targets []catalog.Target
 	Wishes  steer.Wishes
+	// Cache says that the model's answers are kept unless the caller wishes otherwise.
+	Cache bool
 }
 
 // Make plans an incoming call for a model. The errors are INVALID_FIELD for a steering header, MODEL_NOT_ALLOWED,
@@ -38,5 +40,5 @@ func Make(ctx context.Context, c *catalog.Catalog, model string) (Plan, error) {
 		return Plan{}, err
 	}
 	targets, err = catalog.Trusted(targets, wishes.Sensitivity)
-	return Plan{Model: model, Targets: targets, Wishes: wishes}, err
+	return Plan{Model: model, Targets: targets, Wishes: wishes, Cache: c.Cached(model)}, err
 }

@@ -7,6 +7,7 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
+	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/edge"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -24,6 +25,7 @@ type call struct {
 	edge      *edge.Edge
 	facts     dialect.Facts
 	books     *account.Call
+	fill      *answers.Fill
 	requestID string
 
 	// prompt and warnings are the translated request, once a target needed it.

@@ -198,10 +198,17 @@ func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) 
 func (p *pump) send(data []byte, t *routerv1.RelayTrailer) error {
 	if p.head != nil {
 		p.head.Headers = p.call.edge.WithLimits(p.head.Headers, p.call.books.Reservation().Balances())
+		if p.call.fill != nil {
+			missed(p.head)
+		}
 	}
 	m := &routerv1.RelayResponse{Head: p.head, Data: data, Trailer: t}
 	p.head = nil
-	return p.call.out.Send(m)
+	if err := p.call.out.Send(m); err != nil {
+		return err
+	}
+	p.call.fill.Take(m)
+	return nil
 }
 
 func trailer(r dialect.Reading, complete bool) *routerv1.RelayTrailer {

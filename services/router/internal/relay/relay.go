@@ -13,6 +13,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
+	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/edge"
@@ -28,12 +29,14 @@ type Server struct {
 
 	catalog *catalog.Catalog
 	desk    *account.Desk
+	answers *answers.Answers
 	edges   map[llmv1.Dialect]*edge.Edge
 }
 
-// New builds the service over a catalog; the desk keeps the books of its calls.
-func New(c *catalog.Catalog, d *account.Desk) *Server {
-	return &Server{catalog: c, desk: d, edges: map[llmv1.Dialect]*edge.Edge{
+// New builds the service over a catalog; the desk keeps the books of its calls, the answers keep what may be asked again,
+// or nothing where they are nil.
+func New(c *catalog.Catalog, d *account.Desk, a *answers.Answers) *Server {
+	return &Server{catalog: c, desk: d, answers: a, edges: map[llmv1.Dialect]*edge.Edge{
 		llmv1.Dialect_DIALECT_OPENAI:    edge.OpenAI(),
 		llmv1.Dialect_DIALECT_ANTHROPIC: edge.Anthropic(),
 	}}
@@ -57,6 +60,10 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 		return err
 	}
 	defer c.books.Close()
+	if done, err := c.fromCache(out.Context(), p); done {
+		return err
+	}
+	defer c.fill.Close()
 	ctx, cancel := attempt.Deadline(out.Context(), p.Targets, p.Wishes.Timeout)
 	defer cancel()
 	return c.run(ctx, p.Targets)

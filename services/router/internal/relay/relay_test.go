@@ -122,7 +122,7 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, 
 		})
 	}
 	m.desk = &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)}
-	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), m.desk)
+	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), m.desk, nil)
 	return m
 }
 

@@ -130,10 +130,12 @@ func (c *Client) build(ctx context.Context, to *Replica, r Request) (*http.Reque
 	if r.Body != nil {
 		body = bytes.NewReader(r.Body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, to.base+r.Path, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, "", body)
 	if err != nil {
 		return nil, err
 	}
+	req.URL = to.at(r.Path)
+	req.Host = req.URL.Host
 	if r.Header != nil {
 		req.Header = r.Header
 	}

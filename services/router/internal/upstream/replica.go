@@ -17,6 +17,7 @@ const shunned = 5 * time.Second
 // Replica is one address of a provider. Safe for concurrent use.
 type Replica struct {
 	base     string
+	url      *url.URL
 	inFlight atomic.Int64
 	// until is when it may be asked again, in nanoseconds since 1970.
 	until atomic.Int64
@@ -35,6 +36,17 @@ func (r *Replica) full(limit int64) bool {
 // Base is its address, without a slash at the end.
 func (r *Replica) Base() string { return r.base }
 
+// at is the address of a path below its own, without taking it apart anew each time.
+func (r *Replica) at(path string) *url.URL {
+	u := *r.url
+	path, u.RawQuery, _ = strings.Cut(path, "?")
+	u.Path += path
+	if u.RawPath != "" {
+		u.RawPath += path
+	}
+	return &u
+}
+
 // failed notes that it couldn't be reached, unless it was the caller who ended the attempt.
 func (r *Replica) failed(ctx context.Context) {
 	if ctx.Err() == nil {
@@ -50,10 +62,12 @@ func newReplicas(bases []string) (replicas, error) {
 	}
 	list := make(replicas, 0, len(bases))
 	for _, base := range bases {
-		if _, err := url.Parse(base); err != nil {
+		base = strings.TrimSuffix(base, "/")
+		u, err := url.Parse(base)
+		if err != nil {
 			return nil, err
 		}
-		list = append(list, &Replica{base: strings.TrimSuffix(base, "/")})
+		list = append(list, &Replica{base: base, url: u})
 	}
 	return list, nil
 }

@@ -38,15 +38,28 @@ type Watch struct {
 	first, gap time.Duration
 	timer      *time.Timer
 	cancel     context.CancelCauseFunc
-	content    atomic.Bool
+	start      time.Time
+	// since is when the reader began to wait for the next event, as a time after start; or one of the states below. The
+	// timer looks at it when it runs out: moving the timer at each event would cost more.
+	since atomic.Int64
 }
+
+const (
+	// opening is the wait for the first content.
+	opening = -iota - 1
+	// resting is between an event and the next wait.
+	resting
+	// over is after Stop.
+	over
+)
 
 // NewWatch starts the wait for the first content. The context it returns ends with a TIMEOUT cause when a timer runs
 // out. The caller calls Stop when the attempt is over.
 func NewWatch(ctx context.Context, first, gap time.Duration) (context.Context, *Watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &Watch{first: first, gap: gap, cancel: cancel}
-	w.timer = time.AfterFunc(first, w.expire)
+	w := &Watch{first: first, gap: gap, cancel: cancel, start: time.Now()}
+	w.since.Store(opening)
+	w.timer = time.AfterFunc(first, w.look)
 	return ctx, w
 }
 
@@ -59,8 +72,8 @@ func Unwatched(ctx context.Context) (context.Context, *Watch) {
 // Wait notes that the reader waits for the next event from now on. Between Progress and Wait the gap timer rests: then
 // the client is slow, not the provider.
 func (w *Watch) Wait() {
-	if w.timer != nil && w.content.Load() {
-		w.timer.Reset(w.gap)
+	if w.timer != nil && w.since.Load() == resting {
+		w.since.Store(int64(time.Since(w.start)))
 	}
 }
 
@@ -70,26 +83,38 @@ func (w *Watch) Progress(content bool) {
 	if w.timer == nil {
 		return
 	}
-	if content && !w.content.Load() {
-		w.content.Store(true)
-	}
-	if w.content.Load() {
-		w.timer.Stop()
+	switch since := w.since.Load(); {
+	case since >= 0:
+		w.since.Store(resting)
+	case since == opening && content:
+		w.since.Store(resting)
+		w.timer.Reset(w.gap) // the gap may be the shorter one
 	}
 }
 
 // Stop ends the attempt: the connection is given up if the answer hasn't been read to its end.
 func (w *Watch) Stop() {
 	if w.timer != nil {
+		w.since.Store(over)
 		w.timer.Stop()
 	}
 	w.cancel(context.Canceled)
 }
 
-func (w *Watch) expire() {
-	if w.content.Load() {
+// look runs when the timer has run out. That is never later than a gap after the last wait began, and mostly earlier.
+func (w *Watch) look() {
+	since := w.since.Load()
+	switch since {
+	case opening:
+		w.cancel(TimeoutError(timerFirstContent, w.first))
+	case over:
+	case resting:
+		w.timer.Reset(w.gap)
+	default:
+		if left := time.Duration(since) + w.gap - time.Since(w.start); left > 0 {
+			w.timer.Reset(left)
+			return
+		}
 		w.cancel(TimeoutError(timerGap, w.gap))
-		return
 	}
-	w.cancel(TimeoutError(timerFirstContent, w.first))
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/peer"
+)
+
+// callTimeout bounds one call that a person waits for.
+const callTimeout = 30 * time.Second
+
+// meshFlags are how a command that asks a running mesh finds it and proves who asks.
+type meshFlags struct {
+	config, addr, ca, keyFile string
+	plaintext                 bool
+}
+
+// addMeshFlags adds --addr, --ca, --plaintext, --key-file and --config to a command.
+func addMeshFlags(flags *flag.FlagSet) *meshFlags {
+	f := &meshFlags{}
+	flags.StringVar(&f.addr, "addr", "", "the mesh's gRPC `address` (default HEADGATE_GRPC_ADDR, or 127.0.0.1:9090)")
+	flags.StringVar(&f.ca, "ca", "", "a `file` with the certificates (PEM) that sign the mesh's")
+	flags.BoolVar(&f.plaintext, "plaintext", false, "send the key without TLS to an address that isn't loopback")
+	flags.StringVar(&f.keyFile, "key-file", "", "a `file` with your key (default HEADGATE_KEY, HEADGATE_ADMIN_KEY, or the data directory's admin.key)")
+	flags.StringVar(&f.config, "config", "", "a configuration `file` to take address and data directory from (default headgate.yaml, where there is one)")
+	return f
+}
+
+// dialMesh returns a connection to the mesh on which every call carries the caller's key, and what closes it. It doesn't
+// wait: a mesh that isn't there shows in the first call. Errors of unary calls read as sentences; those of streams go
+// through [explain].
+func dialMesh(e env, f *meshFlags) (conn grpc.ClientConnInterface, closer func(), err error) {
+	cfg, err := meshConfig(e, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := callerKey(e, f, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr := f.addr
+	if addr == "" {
+		addr = reachable(cfg.Listen.GRPC.Addr)
+	}
+	c, err := peer.Dial(peer.Config{Address: addr, CAFile: f.ca, Plaintext: f.plaintext}, peer.Options{Timeout: callTimeout})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &meshConn{inner: c, key: key, addr: addr}, func() { _ = c.Close() }, nil
+}
+
+// meshConfig is the configuration as far as a client needs it. One that was named must be sound; the default one may
+// lack what only servers have, such as providers' keys.
+func meshConfig(e env, f *meshFlags) (Config, error) {
+	cfg, err := loadConfig(e, f.config)
+	if err == nil || f.config != "" {
+		return cfg, err
+	}
+	cfg = Config{}
+	cfg.override(e.lookup)
+	cfg.fill()
+	return cfg, nil
+}
+
+// callerKey is the first key there is: a file named, HEADGATE_KEY, the administrator's, the one that `all` keeps.
+func callerKey(e env, f *meshFlags, cfg Config) (string, error) {
+	if f.keyFile != "" {
+		return keyIn(f.keyFile)
+	}
+	if key, ok := e.lookup("HEADGATE_KEY"); ok && key != "" {
+		return key, nil
+	}
+	if cfg.AdminKey != "" {
+		return cfg.AdminKey.Reveal(), nil
+	}
+	key, err := keyIn(filepath.Join(cfg.DataDir, "admin.key"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("no key to call with: set HEADGATE_KEY or HEADGATE_ADMIN_KEY, or name a file with --key-file (%s has no admin.key)", cfg.DataDir)
+	}
+	return key, err
+}
+
+func keyIn(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the key: %w", err)
+	}
+	key := strings.TrimSpace(string(data))
+	if key == "" || strings.ContainsAny(key, "\r\n") {
+		return "", fmt.Errorf("reading the key: %s has to hold one key and nothing else", path)
+	}
+	return key, nil
+}
+
+// reachable is an address to dial for one to listen on: a listener on every address is on this machine's too.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr
+}
+
+// meshConn attaches the caller's key to every call.
+type meshConn struct {
+	inner     grpc.ClientConnInterface
+	key, addr string
+}
+
+// Invoke makes a unary call.
+func (c *meshConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	err := c.inner.Invoke(auth.WithKey(ctx, c.key), method, args, reply, opts...)
+	if f := fault.From(err); f != nil && f.Reason == errorsv1.Reason_REASON_SERVICE_UNAVAILABLE {
+		return fmt.Errorf("the mesh at %s: %w", c.addr, explain(err))
+	}
+	return explain(err)
+}
+
+// NewStream opens a stream.
+func (c *meshConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return c.inner.NewStream(auth.WithKey(ctx, c.key), desc, method, opts...)
+}
+
+// explain makes a sentence for a person of an error that came from the mesh; nil stays nil. The error stays findable.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := fault.From(err)
+	if field := f.Metadata["field"]; field != "" && !strings.HasPrefix(f.Message, field) {
+		return &explained{text: field + ": " + f.Message, cause: err}
+	}
+	return &explained{text: f.Message, cause: err}
+}
+
+// explained reads as its text alone: the cause is a status, with words for programs.
+type explained struct {
+	text  string
+	cause error
+}
+
+// Error returns the sentence.
+func (e *explained) Error() string { return e.text }
+
+// Unwrap returns the error that came over the wire.
+func (e *explained) Unwrap() error { return e.cause }

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+)
+
+const keyUsage = `usage: headgate key create --name NAME [flags]
+       headgate key list [--tenant TENANT] [--all] [flags]
+       headgate key get ID [flags]
+       headgate key revoke ID [flags]`
+
+// runKey serves `headgate key`: it manages the keys of a running mesh.
+func runKey(ctx context.Context, e env, args []string) error {
+	verbs := map[string]func(context.Context, env, []string) error{
+		"create": runKeyCreate, "list": runKeyList, "get": runKeyGet, "revoke": runKeyRevoke,
+	}
+	if len(args) == 0 || verbs[args[0]] == nil {
+		return errors.New(keyUsage)
+	}
+	return verbs[args[0]](ctx, e, args[1:])
+}
+
+// keyCommand is what all verbs have in common.
+type keyCommand struct {
+	env   env
+	flags *flag.FlagSet
+	mesh  *meshFlags
+	json  bool
+}
+
+func newKeyCommand(e env, verb string) *keyCommand {
+	c := &keyCommand{env: e, flags: flag.NewFlagSet("key "+verb, flag.ContinueOnError)}
+	c.flags.SetOutput(e.stderr)
+	c.mesh = addMeshFlags(c.flags)
+	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+	return c
+}
+
+// parse reads the arguments, of which want are no flags; those may stand before flags or after.
+func (c *keyCommand) parse(args []string, want int) ([]string, error) {
+	var rest []string
+	for {
+		if err := c.flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if c.flags.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, c.flags.Arg(0)), c.flags.Args()[1:]
+	}
+	if len(rest) != want {
+		return nil, errors.New(keyUsage)
+	}
+	return rest, nil
+}
+
+// call dials the mesh and asks it.
+func (c *keyCommand) call(ask func(keysv1.KeyServiceClient) error) error {
+	conn, closer, err := dialMesh(c.env, c.mesh)
+	if err != nil {
+		return err
+	}
+	defer closer()
+	return ask(keysv1.NewKeyServiceClient(conn))
+}
+
+func runKeyCreate(ctx context.Context, e env, args []string) error {
+	c := newKeyCommand(e, "create")
+	request := createFlags(c.flags)
+	if _, err := c.parse(args, 0); err != nil {
+		return err
+	}
+	r, err := request(time.Now())
+	if err != nil {
+		return err
+	}
+	return c.call(func(client keysv1.KeyServiceClient) error {
+		made, err := client.CreateKey(ctx, r)
+		if err != nil {
+			return err
+		}
+		return c.showNew(made)
+	})
+}
+
+// createFlags adds the flags of a new key; what it returns makes the request of them.
+func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequest, error) {
+	r := &keysv1.CreateKeyRequest{Limits: &ratelimitv1.Limits{}}
+	flags.StringVar(&r.Name, "name", "", "what people call the key (required)")
+	flags.StringVar(&r.Tenant, "tenant", "", "whose it is (default your own key's tenant, or default)")
+	flags.StringVar(&r.Environment, "env", "", "the `word` after hg_ (default live)")
+	flags.Int64Var(&r.Limits.RequestsPerMinute, "rpm", 0, "requests per minute (default no limit)")
+	flags.Int64Var(&r.Limits.TokensPerMinute, "tpm", 0, "tokens per minute (default no limit)")
+	flags.Int64Var(&r.Limits.ConcurrentRequests, "concurrency", 0, "requests at once (default no limit)")
+	role := flags.String("role", "client", "client, viewer or admin")
+	models := flags.String("models", "", "the models it may ask for, such as claude-*,gpt-5 (default all)")
+	expires := flags.String("expires", "", "when it ends: a `time` from now such as 720h or 30d, or 2027-01-31T00:00:00Z (default never)")
+	return func(now time.Time) (_ *keysv1.CreateKeyRequest, err error) {
+		if r.Name == "" {
+			return nil, errors.New("name the key with --name")
+		}
+		if r.Role, err = parseRole(*role); err != nil {
+			return nil, err
+		}
+		r.Models = splitList(*models)
+		r.ExpiresAt, err = parseExpiry(*expires, now)
+		return r, err
+	}
+}
+
+func parseRole(s string) (accessv1.Role, error) {
+	if !oneOf(s, "client", "viewer", "admin") {
+		return 0, errors.New("--role has to be client, viewer or admin")
+	}
+	return accessv1.Role(accessv1.Role_value["ROLE_"+strings.ToUpper(s)]), nil
+}
+
+func splitList(s string) []string {
+	var list []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+// parseExpiry reads a time, or how far from now it is.
+func parseExpiry(s string, now time.Time) (*timestamppb.Timestamp, error) {
+	if s == "" {
+		return nil, nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return timestamppb.New(at), nil
+	}
+	var days int
+	if n, err := fmt.Sscanf(s+"!", "%dd!", &days); err == nil && n == 1 && days > 0 {
+		return timestamppb.New(now.AddDate(0, 0, days)), nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return nil, errors.New("--expires has to be a time from now such as 720h or 30d, or a date such as 2027-01-31T00:00:00Z")
+	}
+	return timestamppb.New(now.Add(d)), nil
+}
+
+// showNew prints the secret alone to standard output, so that a script can take it, and the rest for a person.
+func (c *keyCommand) showNew(made *keysv1.CreateKeyResponse) error {
+	if c.json {
+		return printJSON(c.env.stdout, made)
+	}
+	if err := printKeys(c.env.stderr, time.Now(), made.GetKey()); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.env.stderr, "\nThe key itself. It is shown this once and stored nowhere: keep it now.")
+	fmt.Fprintln(c.env.stdout, made.GetSecret())
+	return nil
+}
+
+func runKeyList(ctx context.Context, e env, args []string) error {
+	c := newKeyCommand(e, "list")
+	r := &keysv1.ListKeysRequest{PageSize: 1000}
+	c.flags.StringVar(&r.Tenant, "tenant", "", "only this tenant's keys")
+	c.flags.BoolVar(&r.IncludeEnded, "all", false, "also those that were revoked or have expired")
+	if _, err := c.parse(args, 0); err != nil {
+		return err
+	}
+	return c.call(func(client keysv1.KeyServiceClient) error {
+		keys, err := allKeys(ctx, client, r)
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return printJSON(c.env.stdout, &keysv1.ListKeysResponse{Keys: keys})
+		}
+		if len(keys) == 0 {
+			fmt.Fprintln(c.env.stderr, "There are no keys yet: headgate key create --name NAME")
+			return nil
+		}
+		return printKeys(c.env.stdout, time.Now(), keys...)
+	})
+}
+
+// allKeys goes through all pages.
+func allKeys(ctx context.Context, client keysv1.KeyServiceClient, r *keysv1.ListKeysRequest) ([]*keysv1.Key, error) {
+	var keys []*keysv1.Key
+	for {
+		page, err := client.ListKeys(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, page.GetKeys()...)
+		if r.PageToken = page.GetNextPageToken(); r.PageToken == "" {
+			return keys, nil
+		}
+	}
+}
+
+func runKeyGet(ctx context.Context, e env, args []string) error {
+	c := newKeyCommand(e, "get")
+	rest, err := c.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	return c.call(func(client keysv1.KeyServiceClient) error {
+		found, err := client.GetKey(ctx, &keysv1.GetKeyRequest{Id: rest[0]})
+		if err != nil {
+			return err
+		}
+		if c.json {
+			return printJSON(c.env.stdout, found.GetKey())
+		}
+		return printKey(c.env.stdout, time.Now(), found.GetKey())
+	})
+}
+
+func runKeyRevoke(ctx context.Context, e env, args []string) error {
+	c := newKeyCommand(e, "revoke")
+	rest, err := c.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	return c.call(func(client keysv1.KeyServiceClient) error {
+		ended, err := client.RevokeKey(ctx, &keysv1.RevokeKeyRequest{Id: rest[0]})
+		if err != nil {
+			return err
+		}
+		k := ended.GetKey()
+		if c.json {
+			return printJSON(c.env.stdout, k)
+		}
+		_, err = fmt.Fprintf(c.env.stdout, "%s (%s) is revoked since %s: every node refuses it within a second.\n",
+			k.GetId(), k.GetName(), when(k.GetRevokedAt(), ""))
+		return err
+	})
+}
+
+// printKeys prints one line for each key.
+func printKeys(w io.Writer, now time.Time, keys ...*keysv1.Key) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tTENANT\tROLE\tMODELS\tLIMITS\tEXPIRES\tSTATE\tBEGINS WITH")
+	for _, k := range keys {
+		fmt.Fprintln(table, strings.Join([]string{
+			k.GetId(), k.GetName(), k.GetTenant(), roleWord(k), modelWords(k, 2), limitWords(k.GetLimits()),
+			when(k.GetExpiresAt(), "never"), state(k, now), k.GetHint(),
+		}, "\t"))
+	}
+	return table.Flush()
+}
+
+// printKey prints everything about one key, a line for each thing.
+func printKey(w io.Writer, now time.Time, k *keysv1.Key) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{
+		{"id", k.GetId()},
+		{"name", k.GetName()},
+		{"tenant", k.GetTenant()},
+		{"role", roleWord(k)},
+		{"models", modelWords(k, len(k.GetModels()))},
+		{"limits", limitWords(k.GetLimits())},
+		{"state", state(k, now)},
+		{"begins with", k.GetHint()},
+		{"created", when(k.GetCreatedAt(), "") + " by " + k.GetCreatedBy()},
+		{"expires", when(k.GetExpiresAt(), "never")},
+		{"revoked", when(k.GetRevokedAt(), "no")},
+	} {
+		fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+	}
+	return table.Flush()
+}
+
+func roleWord(k *keysv1.Key) string {
+	return strings.ToLower(strings.TrimPrefix(k.GetRole().String(), "ROLE_"))
+}
+
+// modelWords names the first n models and counts the others.
+func modelWords(k *keysv1.Key, n int) string {
+	list := k.GetModels()
+	switch {
+	case len(list) == 0:
+		return "all"
+	case len(list) <= n:
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s, and %d more", strings.Join(list[:n], ", "), len(list)-n)
+}
+
+func limitWords(l *ratelimitv1.Limits) string {
+	var words []string
+	for _, limit := range []struct {
+		n    int64
+		what string
+	}{
+		{l.GetRequestsPerMinute(), "requests/min"},
+		{l.GetTokensPerMinute(), "tokens/min"},
+		{l.GetConcurrentRequests(), "at once"},
+	} {
+		if limit.n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", limit.n, limit.what))
+		}
+	}
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+func state(k *keysv1.Key, now time.Time) string {
+	switch {
+	case k.GetRevokedAt() != nil:
+		return "revoked"
+	case k.GetExpiresAt() != nil && !now.Before(k.GetExpiresAt().AsTime()):
+		return "expired"
+	}
+	return "valid"
+}
+
+// when is a time in the zone of whoever reads it; none where it is unset.
+func when(t *timestamppb.Timestamp, none string) string {
+	if t == nil {
+		return none
+	}
+	return t.AsTime().Local().Format("2006-01-02 15:04 MST")
+}
+
+// printJSON prints a message with the field names of the contract, always in the same form.
+func printJSON(w io.Writer, m proto.Message) error {
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var value json.RawMessage = text
+	text, err = json.MarshalIndent(value, "", "  ") // protojson's own indenting varies from build to build, on purpose
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
+}

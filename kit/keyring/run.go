@@ -1,0 +1,127 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+)
+
+const (
+	// The first attempt to open a broken feed again comes after firstDelay, each further one after twice the delay, up
+	// to maxDelay.
+	firstDelay = 50 * time.Millisecond
+	maxDelay   = time.Second
+	// goodFeed is how long a feed has to hold for the next failure to be a first one.
+	goodFeed = 5 * time.Second
+)
+
+// Run follows the feed until ctx ends, and returns nil then. It opens a feed that broke again and again.
+func (k *Keyring) Run(ctx context.Context) error {
+	delay, level := firstDelay, slog.LevelWarn
+	for {
+		opened := k.options.Clock()
+		synced, err := k.follow(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if synced {
+			level = slog.LevelWarn
+		}
+		if synced && k.options.Clock().Sub(opened) >= goodFeed {
+			delay = firstDelay
+		}
+		k.options.Logger.Log(ctx, level, "the feed of keys broke; known keys stay in use for a while",
+			"error", err, "keys", k.Len(), "again_in", delay)
+		level = slog.LevelDebug // one warning is enough for all the attempts of an outage
+		if !wait(ctx, jitter(delay)) {
+			return nil
+		}
+		delay = min(2*delay, maxDelay)
+	}
+}
+
+// jitter keeps the nodes of a mesh from coming back all at once: half of the delay to all of it.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2) //nolint:gosec // spreading load needs no secrecy
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+var (
+	errSilent = errors.New("the keys service was silent for too long")
+	errEnded  = errors.New("the keys service ended the feed")
+)
+
+// follow opens the feed once and takes in what it says until it breaks. synced reports whether a snapshot was complete.
+func (k *Keyring) follow(ctx context.Context) (synced bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watchdog := time.AfterFunc(k.options.Silence, func() { cancel(errSilent) })
+	defer watchdog.Stop()
+	stream, err := k.client.Watch(ctx, &keysv1.WatchRequest{})
+	if err != nil {
+		return false, because(ctx, err)
+	}
+	s := session{keyring: k, next: newTable()}
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return s.synced, because(ctx, err)
+		}
+		watchdog.Reset(k.options.Silence)
+		if err := s.take(m); err != nil {
+			return s.synced, err
+		}
+	}
+}
+
+// because prefers the reason why we ended the call ourselves to what the call says of its end.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if errors.Is(err, io.EOF) {
+		return errEnded
+	}
+	return err
+}
+
+// session is one life of the feed.
+type session struct {
+	keyring *Keyring
+	// next is filled by the snapshot, and is the keyring's table from then on. Until it is complete the keyring serves
+	// the table it had.
+	next   *table
+	synced bool
+}
+
+// take takes in one message.
+func (s *session) take(m *keysv1.WatchResponse) error {
+	if err := s.next.apply(m); err != nil {
+		return fmt.Errorf("the feed of keys: %w", err)
+	}
+	if m.GetSnapshotComplete() && !s.synced {
+		s.synced, s.next.shared = true, true
+		s.keyring.table.Store(s.next)
+		s.keyring.options.Logger.Info("the keys are loaded", "keys", s.keyring.Len())
+	}
+	if s.synced { // what a snapshot that never ends says doesn't keep old keys alive
+		s.keyring.heard.Store(int64(s.keyring.options.Clock().Sub(s.keyring.start)))
+	}
+	return nil
+}

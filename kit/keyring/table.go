@@ -1,0 +1,108 @@
+package keyring
+
+import (
+	"fmt"
+	"maps"
+	"sync/atomic"
+
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	"github.com/headgate-mesh/headgate/kit/apikey"
+	"github.com/headgate-mesh/headgate/kit/auth"
+)
+
+// shards is how many pieces the table is in. A change copies one piece: 1/1024 of all keys.
+const shards = 1 << 10
+
+// table finds keys by their hashes. Readers never wait: each piece is replaced as a whole. One goroutine writes.
+type table struct {
+	pieces [shards]atomic.Pointer[piece]
+	size   atomic.Int64
+	// hashes are the keys by id, and shared says whether readers see the table yet; both are for the writer alone.
+	hashes map[string]apikey.Hash
+	shared bool
+}
+
+// piece holds the keys whose hashes begin alike. It doesn't change once readers can see it.
+type piece map[apikey.Hash]*credential
+
+// credential is one key, ready to be handed out. It doesn't change.
+type credential struct{ principal auth.Principal }
+
+func newTable() *table { return &table{hashes: make(map[string]apikey.Hash)} }
+
+// shard takes ten bits of the hash, which is as good as random.
+func shard(h apikey.Hash) int { return int(h[0])<<2 | int(h[1])>>6 }
+
+// find returns the key with a hash, nil where there is none. The hash is a MAC: how long it takes to look for it tells
+// nobody anything about a key they don't have.
+func (t *table) find(h apikey.Hash) *credential {
+	p := t.pieces[shard(h)].Load()
+	if p == nil {
+		return nil
+	}
+	return (*p)[h]
+}
+
+// apply takes over what one message says: first the keys that are valid, then those that aren't any more.
+func (t *table) apply(m *keysv1.WatchResponse) error {
+	for _, c := range m.GetCredentials() {
+		if err := t.put(c); err != nil {
+			return err
+		}
+	}
+	for _, id := range m.GetRevokedIds() {
+		t.remove(id)
+	}
+	return nil
+}
+
+func (t *table) put(c *keysv1.Credential) error {
+	var hash apikey.Hash
+	if copy(hash[:], c.GetSecretHash()) != len(hash) || len(c.GetSecretHash()) != len(hash) {
+		return fmt.Errorf("key %s comes with a hash of %d bytes, want %d", c.GetKey().GetId(), len(c.GetSecretHash()), len(hash))
+	}
+	id := c.GetKey().GetId()
+	if old, ok := t.hashes[id]; ok && old != hash {
+		t.remove(id)
+	}
+	t.hashes[id] = hash
+	t.change(hash, func(p piece) { p[hash] = &credential{principal: principal(c.GetKey())} })
+	return nil
+}
+
+func (t *table) remove(id string) {
+	hash, ok := t.hashes[id]
+	if !ok {
+		return
+	}
+	delete(t.hashes, id)
+	t.change(hash, func(p piece) { delete(p, hash) })
+}
+
+// change edits the piece in which a hash belongs: a copy of it, where readers see it.
+func (t *table) change(h apikey.Hash, edit func(piece)) {
+	at := &t.pieces[shard(h)]
+	old := at.Load()
+	switch {
+	case old == nil:
+		old = &piece{}
+	case t.shared:
+		copied := maps.Clone(*old)
+		old = &copied
+	}
+	edit(*old)
+	at.Store(old)
+	t.size.Store(int64(len(t.hashes)))
+}
+
+// principal is a key as the rest of the process knows it.
+func principal(k *keysv1.Key) auth.Principal {
+	p := auth.Principal{
+		Name: k.GetName(), Role: k.GetRole(), KeyID: k.GetId(), Tenant: k.GetTenant(),
+		Models: k.GetModels(), Limits: k.GetLimits(),
+	}
+	if k.GetExpiresAt() != nil {
+		p.Expires = k.GetExpiresAt().AsTime()
+	}
+	return p
+}

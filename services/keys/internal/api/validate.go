@@ -1,0 +1,165 @@
+package api
+
+import (
+	"cmp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+const (
+	maxName        = 100 // characters
+	maxTenant      = 64
+	maxEnvironment = 16
+	maxModels      = 100
+	maxModel       = 256 // bytes, as in requests
+	maxToken       = 256
+)
+
+// Validate checks a request message before its handler sees it. Errors are MISSING_FIELD and INVALID_FIELD with the
+// field's path. What isn't a request of KeyService passes.
+func (s *Server) Validate(m proto.Message) error {
+	switch r := m.(type) {
+	case *keysv1.CreateKeyRequest:
+		return cmp.Or(
+			name(r.GetName()), tenant(r.GetTenant()), role(r.GetRole()), models(r.GetModels()), checkLimits(r.GetLimits()),
+			expiry(r.GetExpiresAt(), s.Clock()), environment(r.GetEnvironment()),
+		)
+	case *keysv1.ListKeysRequest:
+		return cmp.Or(tenant(r.GetTenant()), pageSize(r.GetPageSize()), token(r.GetPageToken()))
+	case *keysv1.GetKeyRequest:
+		return identified(r.GetId())
+	case *keysv1.RevokeKeyRequest:
+		return identified(r.GetId())
+	}
+	return nil
+}
+
+func identified(id string) error {
+	if id == "" {
+		return missing("id", "name a key by its id; ListKeys lists them")
+	}
+	return nil
+}
+
+// name keeps out what would garble a table, a log or the eyes of whoever reads them.
+func name(s string) error {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return missing("name", "say what people call the key")
+	case utf8.RuneCountInString(s) > maxName:
+		return invalid("name", "must be at most %d characters", maxName)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return invalid("name", "must hold printable characters only, and no line breaks")
+	}
+	return nil
+}
+
+func tenant(s string) error {
+	if len(s) > maxTenant || !only(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") {
+		return invalid("tenant", "must be 1 to %d of a-z, 0-9, _ and -", maxTenant)
+	}
+	return nil
+}
+
+func role(r accessv1.Role) error {
+	if _, ok := accessv1.Role_name[int32(r)]; !ok {
+		return invalid("role", "must be ROLE_CLIENT, ROLE_VIEWER or ROLE_ADMIN")
+	}
+	return nil
+}
+
+func models(list []string) error {
+	if len(list) > maxModels {
+		return invalid("models", "must be at most %d entries; an entry may end in * to stand for many", maxModels)
+	}
+	for _, m := range list {
+		if err := model(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func model(m string) error {
+	switch {
+	case m == "":
+		return invalid("models", "must not hold an empty entry")
+	case len(m) > maxModel:
+		return invalid("models", "must hold entries of at most %d bytes", maxModel)
+	case strings.Contains(m[:len(m)-1], "*"):
+		return invalid("models", "must hold names in which * stands at the end only")
+	case !utf8.ValidString(m) || strings.ContainsFunc(m, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }):
+		return invalid("models", "must hold names without spaces and control characters")
+	}
+	return nil
+}
+
+func checkLimits(l *ratelimitv1.Limits) error {
+	const text = "can't be negative; 0 or nothing means no limit of the key's own"
+	switch {
+	case l.GetRequestsPerMinute() < 0:
+		return invalid("limits.requests_per_minute", text)
+	case l.GetTokensPerMinute() < 0:
+		return invalid("limits.tokens_per_minute", text)
+	case l.GetConcurrentRequests() < 0:
+		return invalid("limits.concurrent_requests", text)
+	}
+	return nil
+}
+
+func expiry(at *timestamppb.Timestamp, now time.Time) error {
+	switch {
+	case at == nil:
+		return nil
+	case at.CheckValid() != nil:
+		return invalid("expires_at", "must be a time of the years 1 to 9999")
+	case !at.AsTime().Truncate(time.Microsecond).After(now):
+		return invalid("expires_at", "must be in the future")
+	}
+	return nil
+}
+
+func environment(s string) error {
+	if len(s) > maxEnvironment || !only(s, "abcdefghijklmnopqrstuvwxyz0123456789") {
+		return invalid("environment", "must be 1 to %d of a-z and 0-9", maxEnvironment)
+	}
+	return nil
+}
+
+func pageSize(n int32) error {
+	if n < 0 || n > maxPage {
+		return invalid("page_size", "must be 1 to %d, or 0 for %d", maxPage, defaultPage)
+	}
+	return nil
+}
+
+func token(s string) error {
+	if len(s) > maxToken {
+		return badToken()
+	}
+	return nil
+}
+
+// only reports whether s holds nothing but the given characters.
+func only(s, allowed string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(allowed, r) })
+}
+
+func missing(field, remedy string) error {
+	return fault.New(errorsv1.Reason_REASON_MISSING_FIELD, "%s is required: %s", field, remedy).With("field", field)
+}
+
+func invalid(field, format string, args ...any) error {
+	return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, field+" "+format, args...).With("field", field)
+}

@@ -1,0 +1,91 @@
+package sqlite
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	"github.com/headgate-mesh/headgate/services/keys/internal/store"
+)
+
+// columns are a key's, in the order of row.
+const columns = `id, hash, name, tenant, role, models, requests_per_minute, tokens_per_minute, concurrent_requests,
+	created_at, expires_at, revoked_at, created_by, hint`
+
+// row is a key as its columns hold it: times as microseconds since 1970, models as JSON.
+type row struct {
+	key              store.Key
+	hash             []byte
+	models           string
+	created          int64
+	expires, revoked sql.NullInt64
+}
+
+func rowOf(k store.Key) (*row, error) {
+	models, err := json.Marshal(k.Models)
+	if err != nil {
+		return nil, err
+	}
+	return &row{
+		key: k, hash: k.Hash[:], models: string(models),
+		created: k.Created.UnixMicro(), expires: micros(k.Expires), revoked: micros(k.Revoked),
+	}, nil
+}
+
+func micros(t time.Time) sql.NullInt64 {
+	if t.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: true}
+}
+
+func timeOf(n sql.NullInt64) time.Time {
+	if !n.Valid {
+		return time.Time{}
+	}
+	return time.UnixMicro(n.Int64).UTC()
+}
+
+func (r *row) values() []any {
+	k := &r.key
+	return []any{
+		k.ID, r.hash, k.Name, k.Tenant, int32(k.Role), r.models,
+		k.Limits.RequestsPerMinute, k.Limits.TokensPerMinute, k.Limits.ConcurrentRequests,
+		r.created, r.expires, r.revoked, k.CreatedBy, k.Hint,
+	}
+}
+
+// scanner is a row, alone or among others.
+type scanner interface{ Scan(into ...any) error }
+
+func scan(from scanner) (store.Key, error) {
+	var r row
+	var role int32
+	k := &r.key
+	err := from.Scan(&k.ID, &r.hash, &k.Name, &k.Tenant, &role, &r.models,
+		&k.Limits.RequestsPerMinute, &k.Limits.TokensPerMinute, &k.Limits.ConcurrentRequests,
+		&r.created, &r.expires, &r.revoked, &k.CreatedBy, &k.Hint)
+	if err != nil {
+		return store.Key{}, err
+	}
+	if err := json.Unmarshal([]byte(r.models), &k.Models); err != nil {
+		return store.Key{}, fmt.Errorf("the models of key %s: %w", k.ID, err)
+	}
+	if copy(k.Hash[:], r.hash) != len(k.Hash) || len(r.hash) != len(k.Hash) {
+		return store.Key{}, fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(r.hash))
+	}
+	k.Role = accessv1.Role(role)
+	k.Created, k.Expires, k.Revoked = time.UnixMicro(r.created).UTC(), timeOf(r.expires), timeOf(r.revoked)
+	return *k, nil
+}
+
+func scanOne(from scanner) (store.Key, error) {
+	k, err := scan(from)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Key{}, store.ErrNotFound
+	}
+	return k, err
+}

@@ -1,0 +1,111 @@
+package ratelimit
+
+import (
+	"strings"
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/bucket"
+	"github.com/headgate-mesh/headgate/kit/conf"
+)
+
+// Config says where accounts are kept and what tenants may use.
+type Config struct {
+	// Backend is memory (the default), for one instance, or redis, for any number.
+	Backend string `yaml:"backend"`
+	// RedisURL is redis://user:password@host:port/db, or rediss:// for TLS. Required for redis.
+	RedisURL conf.Secret `yaml:"redis_url"`
+	// RedisCluster says that RedisURL is a node of a Redis Cluster; more nodes follow as ?addr=host:port.
+	RedisCluster bool `yaml:"redis_cluster"`
+	// KeyPrefix begins the name of every key in Redis. Default headgate.
+	KeyPrefix string `yaml:"key_prefix"`
+	// PoolSize bounds the connections to Redis, or to each node of a cluster. Default 32.
+	PoolSize int `yaml:"pool_size"`
+	// Timeout bounds a decision by Redis; where it takes longer, this instance decides alone. Default 10ms.
+	Timeout time.Duration `yaml:"timeout"`
+	// Instances is how many instances share the limits as long as Redis hasn't told. Default 1.
+	Instances int64 `yaml:"instances"`
+	// LeaseTime is how long routers may spend what they took in advance, 1s to 2s. Default 2s.
+	LeaseTime time.Duration `yaml:"lease_time"`
+	// Tenants are the limits of whole tenants, by name; a tenant that isn't here has none. Routers need the same.
+	Tenants map[string]Limits `yaml:"tenants"`
+}
+
+// Limits bound what a tenant may use, all of its keys together. Zero is no limit.
+type Limits struct {
+	// RequestsPerMinute and TokensPerMinute hold over any time; the burst is one minute's worth.
+	RequestsPerMinute int64 `yaml:"requests_per_minute"`
+	TokensPerMinute   int64 `yaml:"tokens_per_minute"`
+	// ConcurrentRequests are under way at once.
+	ConcurrentRequests int64 `yaml:"concurrent_requests"`
+}
+
+// Proto is the message of these limits.
+func (l Limits) Proto() *ratelimitv1.Limits {
+	return &ratelimitv1.Limits{
+		RequestsPerMinute: l.RequestsPerMinute, TokensPerMinute: l.TokensPerMinute, ConcurrentRequests: l.ConcurrentRequests,
+	}
+}
+
+// SetDefaults fills in what is unset.
+func (c *Config) SetDefaults() {
+	orDefault(&c.Backend, "memory")
+	orDefault(&c.KeyPrefix, "headgate")
+	orDefault(&c.PoolSize, 32)
+	orDefault(&c.Timeout, 10*time.Millisecond)
+	orDefault(&c.Instances, 1)
+	orDefault(&c.LeaseTime, 2*time.Second)
+}
+
+func orDefault[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// Validate reports every field that can't work, by its path in the file. Zero values stand for their defaults.
+func (c *Config) Validate() error {
+	var p conf.Findings
+	d := *c
+	d.SetDefaults()
+	switch d.Backend {
+	case "memory":
+	case "redis":
+		if d.RedisURL == "" {
+			p.Add("redis_url", "is required for backend redis")
+		}
+	default:
+		p.Add("backend", "must be memory or redis")
+	}
+	if d.Timeout < time.Millisecond || d.Timeout > 20*time.Millisecond {
+		p.Add("timeout", "must be from 1ms to 20ms: routers wait 25ms for a decision")
+	}
+	if d.LeaseTime < time.Second || d.LeaseTime > 2*time.Second {
+		p.Add("lease_time", "must be from 1s to 2s")
+	}
+	if d.Instances < 1 {
+		p.Add("instances", "must be at least 1")
+	}
+	if d.PoolSize < 1 {
+		p.Add("pool_size", "must be at least 1")
+	}
+	if strings.ContainsAny(d.KeyPrefix, "{}") {
+		p.Add("key_prefix", "must not hold braces: they decide where a cluster keeps a key")
+	}
+	for name, l := range d.Tenants {
+		l.check(&p, "tenants."+name)
+	}
+	return p.Err()
+}
+
+func (l Limits) check(p *conf.Findings, path string) {
+	check := func(field string, v int64) {
+		if v < 0 || v > bucket.MaxLimit {
+			p.Add(path+"."+field, "must be from 0, which is no limit, to %d", int64(bucket.MaxLimit))
+		}
+	}
+	check("requests_per_minute", l.RequestsPerMinute)
+	check("tokens_per_minute", l.TokensPerMinute)
+	check("concurrent_requests", l.ConcurrentRequests)
+}

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
+)
+
+// Lease renews the stocks of one router, message by message.
+func (s *Server) Lease(stream grpc.BidiStreamingServer[ratelimitv1.LeaseRequest, ratelimitv1.LeaseResponse]) error {
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		answer, err := s.renew(stream.Context(), r)
+		if err != nil {
+			return unavailable(err)
+		}
+		if err := stream.Send(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// renew answers one message; each tenant's part of it is one operation of the store.
+func (s *Server) renew(ctx context.Context, r *ratelimitv1.LeaseRequest) (*ratelimitv1.LeaseResponse, error) {
+	answer := &ratelimitv1.LeaseResponse{
+		Sequence: r.GetSequence(), Stocks: make([]*ratelimitv1.Stock, len(r.GetStocks())),
+		ValidFor: durationpb.New(s.Valid), LiveHolders: s.Guard.Heard(ctx, r.GetHolder()),
+	}
+	for tenant, indices := range byTenant(r.GetStocks()) {
+		renewal := store.Renewal{Holder: r.GetHolder(), Tenant: tenant, Sequence: r.GetSequence(), Valid: s.Valid}
+		for _, i := range indices {
+			renewal.Stocks = append(renewal.Stocks, stock(r.GetStocks()[i]))
+		}
+		grants, alone, err := s.Guard.Lease(ctx, renewal)
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range indices {
+			answer.Stocks[i] = granted(r.GetStocks()[i], grants[n])
+		}
+		answer.Degraded = answer.Degraded || alone
+	}
+	return answer, nil
+}
+
+func byTenant(stocks []*ratelimitv1.Stock) map[string][]int {
+	parts := make(map[string][]int)
+	for i, s := range stocks {
+		parts[s.GetTenant()] = append(parts[s.GetTenant()], i)
+	}
+	return parts
+}
+
+func stock(s *ratelimitv1.Stock) store.Stock {
+	return store.Stock{
+		Scope: scope(s.GetScope()), Requests: s.GetRequests(), Tokens: s.GetTokens(),
+		Places: s.GetPlaces(), PlacesUsed: s.GetPlacesUsed(),
+		WantRequests: s.GetWantRequests(), WantTokens: s.GetWantTokens(),
+	}
+}
+
+// granted is a stock of the answer. The fields of wishes tell what is left beside it, and places_used how many tokens of
+// calls under way can still come back.
+func granted(asked *ratelimitv1.Stock, g store.Grant) *ratelimitv1.Stock {
+	return &ratelimitv1.Stock{
+		Tenant: asked.GetTenant(), Scope: &ratelimitv1.Scope{Kind: asked.GetScope().GetKind(), Id: asked.GetScope().GetId()},
+		Requests: g.Requests, Tokens: g.Tokens, Places: g.Places,
+		WantRequests: g.RequestsLeft, WantTokens: g.TokensLeft, PlacesUsed: g.Returnable,
+	}
+}

@@ -1,0 +1,64 @@
+// Package serve answers RateLimitService: it reads messages, asks the accounts and writes messages.
+package serve
+
+import (
+	"context"
+	"time"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/guard"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
+)
+
+// Server answers RateLimitService. Safe for concurrent use.
+type Server struct {
+	ratelimitv1.UnimplementedRateLimitServiceServer
+
+	Guard *guard.Guard
+	// Tenants are the limits of whole tenants.
+	Tenants map[string]store.Limits
+	// Lookup finds a key by its id; nil finds none.
+	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
+	// Valid is how long a grant may be spent.
+	Valid time.Duration
+}
+
+// defaultHold is how long a reservation may be open: longer than the longest stream.
+const defaultHold = 15 * time.Minute
+
+// Reserve decides about one call.
+func (s *Server) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest) (*ratelimitv1.ReserveResponse, error) {
+	hold := defaultHold
+	if r.GetHold() != nil {
+		hold = r.GetHold().AsDuration()
+	}
+	answer, alone, err := s.Guard.Reserve(ctx, store.Call{
+		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
+		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Hold: hold,
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &ratelimitv1.ReserveResponse{
+		Refusal: refusal(answer.Refusal), Balances: balances(answer.Balances), Degraded: alone,
+	}, nil
+}
+
+// Settle ends a reservation.
+func (s *Server) Settle(ctx context.Context, r *ratelimitv1.SettleRequest) (*ratelimitv1.SettleResponse, error) {
+	err := s.Guard.Settle(ctx, store.Settlement{
+		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
+		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Unused: r.GetUnused(),
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return &ratelimitv1.SettleResponse{}, nil
+}
+
+func unavailable(err error) error {
+	return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the accounts of limits can't be reached").Because(err)
+}

@@ -1,0 +1,117 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/headgate-mesh/headgate/kit/bucket"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
+)
+
+// call is a reservation, open or settled.
+type call struct {
+	open   bool
+	ends   time.Time
+	holder string
+	tokens int64
+	taken  []taken
+	answer store.Answer
+}
+
+// taken is what a call took of one account.
+type taken struct {
+	from             name
+	requests, tokens bucket.Claim
+}
+
+// Reserve takes what a call may use.
+func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
+	t, parts := s.lock(c.Tenant)
+	defer t.mu.Unlock()
+	now := s.clock()
+	if old, ok := t.calls[c.ID]; ok && now.Before(old.ends) {
+		return old.answer, nil
+	}
+	accounts := make([]*account, len(c.Scopes))
+	var refusal *store.Refusal
+	for i, scope := range c.Scopes {
+		accounts[i] = t.account(scope, parts, now)
+		refusal = longer(refusal, accounts[i].refusal(c.Tokens))
+	}
+	if refusal != nil {
+		return store.Answer{Refusal: refusal, Balances: balancesOf(accounts)}, nil
+	}
+	made := &call{open: true, ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens}
+	for i, a := range accounts {
+		made.taken = append(made.taken, a.take(nameOf(c.Scopes[i]), c, now))
+	}
+	made.answer.Balances = balancesOf(accounts)
+	t.calls[c.ID] = made
+	return made.answer, nil
+}
+
+func balancesOf(accounts []*account) []store.Balance {
+	var all []store.Balance
+	for _, a := range accounts {
+		all = a.balances(all)
+	}
+	return all
+}
+
+// take takes a call's part of the account.
+func (a *account) take(from name, c store.Call, now time.Time) taken {
+	t := taken{from: from}
+	if a.limits.Requests > 0 {
+		t.requests = a.requests.Take(1)
+	}
+	if a.limits.Tokens > 0 {
+		t.tokens = a.tokens.Take(c.Tokens)
+	}
+	if a.limits.Concurrency > 0 {
+		a.holder(c.Holder, now)
+		a.occupy(c.ID, place{holder: c.Holder, ends: now.Add(c.Hold)})
+	}
+	return t
+}
+
+// Settle ends a call with what it used.
+func (s *Store) Settle(_ context.Context, x store.Settlement) error {
+	t, parts := s.lock(x.Tenant)
+	defer t.mu.Unlock()
+	now := s.clock()
+	c, ok := t.calls[x.ID]
+	if !ok || !now.Before(c.ends) {
+		t.calls[x.ID] = &call{ends: now.Add(store.Keep)}
+		return nil
+	}
+	if !c.open {
+		return nil
+	}
+	for _, scope := range x.Scopes {
+		c.settle(nameOf(scope), x, t.account(scope, parts, now))
+	}
+	c.open, c.taken, c.ends = false, nil, now.Add(store.Keep)
+	return nil
+}
+
+// settle brings back what the call didn't use of one account, or takes what it used beyond.
+func (c *call) settle(from name, x store.Settlement, a *account) {
+	for _, took := range c.taken {
+		if took.from != from {
+			continue
+		}
+		delete(a.calls, x.ID)
+		if h := a.holders[c.holder]; h != nil {
+			h.heard = a.seen
+		}
+		if x.Unused {
+			a.requests.Return(took.requests, 1)
+		} else {
+			a.requests.Return(took.requests, 0)
+		}
+		if a.limits.Tokens > 0 {
+			a.tokens.Return(took.tokens, c.tokens-x.Tokens)
+			a.tokens.Spend(max(0, x.Tokens-c.tokens))
+		}
+	}
+}

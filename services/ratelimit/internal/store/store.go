@@ -1,0 +1,140 @@
+// Package store is the contract of where accounts are kept: what a backend promises about each operation. Package
+// storetest holds every backend to it.
+package store
+
+import (
+	"context"
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+)
+
+// Store keeps accounts. Every operation is atomic, also among other processes that use the same store. Time is the
+// store's own, whatever the caller's clock says. Any error means that the outcome isn't known: the operation may have
+// happened, and can be repeated. Safe for concurrent use.
+type Store interface {
+	// Reserve takes one request, its tokens and one place from every scope that limits them, or nothing at all and says
+	// why. Repeating it with an id that was admitted, open or settled, changes nothing and gives the first answer. A
+	// reservation that isn't settled within its hold ends by itself: its tokens stay spent, its places are free. The places
+	// of a holder that isn't heard of for Silence are free, too.
+	Reserve(ctx context.Context, c Call) (Answer, error)
+	// Settle ends a reservation. What it didn't use comes back, as far as the promise of package bucket allows; what it
+	// used beyond is taken, even where there is less. Only the first Settle of an id does anything, and an id that was
+	// settled before it was reserved takes nothing when it is.
+	Settle(ctx context.Context, s Settlement) error
+	// Lease takes back what a holder had of several accounts of one tenant and grants anew, in the order of the request. A
+	// sequence that was seen for an account is answered again and changes nothing. What isn't given back counts as spent,
+	// and so does all of a grant whose holder isn't heard of for Valid and a margin.
+	Lease(ctx context.Context, r Renewal) ([]Grant, error)
+	// Balances tells how the limits of scopes stand, and changes nothing.
+	Balances(ctx context.Context, tenant string, scopes []Scope) ([]Balance, error)
+	// Alive notes that members of a group live, and returns how many of it were noted within ttl, at least one.
+	Alive(ctx context.Context, group string, members []string, ttl time.Duration) (int64, error)
+}
+
+const (
+	// Silence is how long a holder keeps its places without being heard of.
+	Silence = 10 * time.Second
+	// Margin is how much longer than the holder itself the store takes a grant for valid.
+	Margin = 500 * time.Millisecond
+	// Keep is how long a settled reservation is remembered.
+	Keep = time.Minute
+	// Plenty is what has to be left of a limit for any of it to be granted in advance.
+	Plenty = 100
+	// PartOfLimit and PartOfLevel divide the limit and what is left of it: no grant is larger than either.
+	PartOfLimit, PartOfLevel = 32, 8
+	// Unknown is the wait told where it depends on others: a place, or what others hold.
+	Unknown = time.Second
+)
+
+// Limits bound a scope. Zero is no limit.
+type Limits struct {
+	Requests, Tokens, Concurrency int64
+}
+
+// Scope is one account.
+type Scope struct {
+	Kind   ratelimitv1.ScopeKind
+	ID     string
+	Limits Limits
+}
+
+// Call is what is to be reserved.
+type Call struct {
+	ID, Holder, Tenant string
+	Scopes             []Scope
+	Tokens             int64
+	Hold               time.Duration
+}
+
+// Settlement is what a call used in the end. Unused gives its request back, too.
+type Settlement struct {
+	ID, Holder, Tenant string
+	Scopes             []Scope
+	Tokens             int64
+	Unused             bool
+}
+
+// Balance is how one limit stands. Reset is how long until all of it is there again.
+type Balance struct {
+	Scope            ratelimitv1.ScopeKind
+	Dimension        ratelimitv1.Dimension
+	Limit, Remaining int64
+	Reset            time.Duration
+}
+
+// Refusal is the limit that is in the way and how long. Never says that no wait helps.
+type Refusal struct {
+	Balance    Balance
+	RetryAfter time.Duration
+	Never      bool
+}
+
+// Answer is a yes, or a no with its Refusal.
+type Answer struct {
+	Refusal  *Refusal
+	Balances []Balance
+}
+
+// Renewal is a holder's stock of accounts of one tenant.
+type Renewal struct {
+	Holder, Tenant string
+	Sequence       int64
+	Valid          time.Duration
+	Stocks         []Stock
+}
+
+// Bare is the same renewal without anything given back or wanted: only the places in use.
+func (r Renewal) Bare() Renewal {
+	bare := make([]Stock, len(r.Stocks))
+	for i, s := range r.Stocks {
+		bare[i] = Stock{Scope: s.Scope, Places: s.PlacesUsed, PlacesUsed: s.PlacesUsed}
+	}
+	r.Stocks = bare
+	return r
+}
+
+// Stock is what is given back of one account (negative: more was spent than was granted) and what is wanted of it.
+type Stock struct {
+	Scope                    Scope
+	Requests, Tokens         int64
+	Places, PlacesUsed       int64
+	WantRequests, WantTokens int64
+}
+
+// Grant is what a holder has of one account now.
+type Grant struct {
+	Requests, Tokens, Places int64
+	// RequestsLeft and TokensLeft are what is left beside it.
+	RequestsLeft, TokensLeft int64
+	// Returnable is how many tokens spent from earlier grants can still come back.
+	Returnable int64
+}
+
+// Allowance is how much of n may be granted of a limit of which left is there.
+func Allowance(n, limit, left int64) int64 {
+	if left < Plenty {
+		return 0
+	}
+	return max(0, min(n, limit/PartOfLimit, left/PartOfLevel))
+}

@@ -1,0 +1,233 @@
+// Package answers is the router's side of the cache: the key of a request, the value of an answer, and what happens to a
+// call on the way. It gives out only what the cache service has for exactly this caller's tenant and exactly this
+// question, and keeps only whole, successful answers of the target that was meant.
+//
+// A relay asks before it plans an attempt, hands what it sends to the fill, and ends it:
+//
+//	hit, fill := a.Lookup(ctx, ask)
+//	if hit != nil {
+//		return hit.Replay(out.Send)
+//	}
+//	defer fill.Close()
+//	... fill.Take(message) beside each out.Send(message)
+//
+// Answers of streams and of unary calls are kept apart: one is never made of the other.
+package answers
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/steer"
+)
+
+// Options of Answers. Every zero value but Secret and Generation has a default, given beside the field.
+type Options struct {
+	// Secret makes the keys of questions and seals the answers: auth.Secret.Derive("cache key"). Required; all routers
+	// that share a cache share it.
+	Secret []byte
+	// Generation stands for the configuration that decides what a model's name means; another one finds no older answers.
+	Generation string
+	// MaxEntry is the largest answer kept, in bytes, sealed. Default 1 MiB, which is the cache service's.
+	MaxEntry int
+	// MaxFilling bounds what answers under way take, all together. Default 64 MiB.
+	MaxFilling int64
+	// LookupTimeout is how long a lookup may take before it is a miss. Default 25 ms.
+	LookupTimeout time.Duration
+	// StoreTimeout is how long keeping an answer may take; nobody waits for it. Default 2 s.
+	StoreTimeout time.Duration
+	// Storing bounds how many are being kept at a time; more are let go. Default 64.
+	Storing int
+	// AllowSensitive lets answers to requests of high sensitivity be kept and found.
+	AllowSensitive bool
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.MaxEntry, 1<<20)
+	orDefault(&o.MaxFilling, 64<<20)
+	orDefault(&o.LookupTimeout, 25*time.Millisecond)
+	orDefault(&o.StoreTimeout, 2*time.Second)
+	orDefault(&o.Storing, 64)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+func orDefault[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// Answers looks answers up and keeps them. Safe for concurrent use. A nil *Answers finds and keeps nothing.
+type Answers struct {
+	client  cachev1.CacheServiceClient
+	o       Options
+	seal    []byte
+	breaker breaker
+	filling atomic.Int64
+	storing chan struct{}
+	stores  sync.WaitGroup
+	counts  counts
+}
+
+// New returns the router's side of a cache service.
+func New(client cachev1.CacheServiceClient, o Options) *Answers {
+	o = o.withDefaults()
+	return &Answers{
+		client: client, o: o, seal: mac(o.Secret, "answers"),
+		breaker: breaker{now: o.Now}, storing: make(chan struct{}, o.Storing),
+	}
+}
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+// Close waits until what is being kept is kept, or its time is over.
+func (a *Answers) Close() {
+	if a != nil {
+		a.stores.Wait()
+	}
+}
+
+// Lookup finds the answer to a question, or returns a fill that keeps the one to come. Both are nil where the cache isn't
+// to be used for this call, or can't be; a nil fill may be used as any other. It takes no longer than its timeout, and
+// doesn't fail: what goes wrong is a miss.
+func (a *Answers) Lookup(ctx context.Context, ask Ask) (*Hit, *Fill) {
+	if a == nil || !a.wanted(ask) {
+		return nil, nil
+	}
+	digest, ok := a.Key(ask)
+	if !ok || !a.breaker.allow() {
+		return nil, nil
+	}
+	found, err := a.lookup(ctx, ask, digest)
+	if err != nil {
+		a.counts.errors.Add(1)
+		return nil, nil
+	}
+	if hit := a.hit(found, ask, digest); hit != nil {
+		a.counts.hits.Add(1)
+		return hit, nil
+	}
+	a.counts.misses.Add(1)
+	if len(found.GetGeneration()) == 0 { // the service couldn't ask its backend
+		return nil, nil
+	}
+	return nil, a.fill(ctx, ask, digest, found.GetGeneration())
+}
+
+// wanted reports whether this call is the cache's business.
+func (a *Answers) wanted(ask Ask) bool {
+	if ask.Sensitivity >= llmv1.Sensitivity_SENSITIVITY_HIGH && !a.o.AllowSensitive {
+		return false
+	}
+	switch ask.Wish {
+	case steer.CacheOn, steer.CacheRefresh:
+		return true
+	case steer.CacheOff:
+		return false
+	}
+	return ask.On
+}
+
+func (a *Answers) lookup(ctx context.Context, ask Ask, digest Digest) (*cachev1.LookupResponse, error) {
+	limited, cancel := context.WithTimeout(ctx, a.o.LookupTimeout)
+	defer cancel()
+	found, err := a.client.Lookup(limited, &cachev1.LookupRequest{Digest: digest[:], Tenant: ask.Tenant, Model: ask.Model})
+	if err != nil && ctx.Err() != nil { // the caller left: that says nothing about the service
+		a.breaker.forget()
+		return nil, err
+	}
+	a.breaker.record(err)
+	return found, err
+}
+
+// hit returns nil where nothing was found, or something that isn't an answer to this question.
+func (a *Answers) hit(found *cachev1.LookupResponse, ask Ask, digest Digest) *Hit {
+	if !found.GetFound() || ask.Wish == steer.CacheRefresh {
+		return nil
+	}
+	v, err := a.open(found.GetValue(), digest)
+	if err != nil || v.head.GetStream() != ask.Stream {
+		a.counts.foreign.Add(1)
+		return nil
+	}
+	return newHit(v, found.GetStoredAt().AsTime())
+}
+
+// keep stores an answer in the background.
+func (a *Answers) keep(f *Fill, sealed []byte) {
+	select {
+	case a.storing <- struct{}{}:
+	default:
+		a.counts.dropped.Add(1)
+		f.release()
+		return
+	}
+	request := &cachev1.StoreRequest{
+		Digest: f.digest[:], Tenant: f.ask.Tenant, Model: f.ask.Model, Value: sealed, Generation: f.generation,
+	}
+	if f.ask.TTL > 0 {
+		request.Ttl = durationpb.New(f.ask.TTL)
+	}
+	ctx := context.WithoutCancel(f.ctx) // the caller leaves with the last frame
+	a.stores.Go(func() {
+		defer func() { <-a.storing }()
+		defer f.release()
+		a.store(ctx, request)
+	})
+}
+
+func (a *Answers) store(ctx context.Context, r *cachev1.StoreRequest) {
+	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
+	defer cancel()
+	resp, err := a.client.Store(ctx, r)
+	switch {
+	case err != nil:
+		a.counts.errors.Add(1)
+	case resp.GetStored():
+		a.counts.stores.Add(1)
+	default:
+		a.counts.dropped.Add(1)
+	}
+}
+
+// counts are what calls came to.
+type counts struct{ hits, misses, stores, dropped, errors, foreign atomic.Int64 }
+
+// Counts are figures since the start.
+type Counts struct {
+	// Hits and Misses are lookups; Stores are answers that the service kept, Dropped those that it or the router let go.
+	Hits, Misses, Stores, Dropped int64
+	// Errors are calls of the service that failed or took too long; Foreign are values that weren't answers to what was
+	// asked, and weren't given out.
+	Errors, Foreign int64
+}
+
+// Counts returns the figures.
+func (a *Answers) Counts() Counts {
+	if a == nil {
+		return Counts{}
+	}
+	c := &a.counts
+	return Counts{
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Stores: c.stores.Load(),
+		Dropped: c.dropped.Load(), Errors: c.errors.Load(), Foreign: c.foreign.Load(),
+	}
+}

@@ -1,0 +1,138 @@
+// Package ledger is the router's side of the books: an event is in the local log before the answer it belongs to ends,
+// and goes on to the usage service from there, in batches, as often as it takes, until the service has it for good. The
+// service keeps one row for each id, so that what was sent twice counts once.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/spool"
+)
+
+// Options tunes the shipping. Zero values have defaults.
+type Options struct {
+	// Batch is the largest number of events in one message. Default 500; the service takes 1000.
+	Batch int
+	// Linger is how long a batch that isn't full waits for more. Default 100 ms.
+	Linger time.Duration
+	// AckTimeout is how long the service may take for one batch. Default 10 s.
+	AckTimeout time.Duration
+	// BackoffMin and BackoffMax bound the wait after a failure; it doubles each time. Defaults 100 ms and 5 s.
+	BackoffMin, BackoffMax time.Duration
+	// Flush is how long Run goes on shipping after its context ended. Default 5 s.
+	Flush time.Duration
+	// Logger is told of failures. Default: discards.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	orDefault(&o.Batch, 500)
+	orDefault(&o.Linger, 100*time.Millisecond)
+	orDefault(&o.AckTimeout, 10*time.Second)
+	orDefault(&o.BackoffMin, 100*time.Millisecond)
+	orDefault(&o.BackoffMax, 5*time.Second)
+	orDefault(&o.Flush, 5*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func orDefault[T comparable](v *T, fallback T) {
+	var zero T
+	if *v == zero {
+		*v = fallback
+	}
+}
+
+// Ledger writes events down and ships them. Record, Room and Lag are safe for concurrent use; Run is called once.
+type Ledger struct {
+	spool   *spool.Spool
+	client  usagev1.UsageServiceClient
+	opt     Options
+	buffers sync.Pool
+}
+
+// New returns a ledger over an open log, which stays the caller's: it is closed after Run has returned and nothing
+// records any more.
+func New(s *spool.Spool, client usagev1.UsageServiceClient, o Options) *Ledger {
+	return &Ledger{
+		spool: s, client: client, opt: o.withDefaults(),
+		buffers: sync.Pool{New: func() any { return new([]byte) }},
+	}
+}
+
+// Room returns USAGE_LOG_FULL where no more events can be kept safe, and nil otherwise. Whoever is admitted while there
+// is room can record what follows.
+func (l *Ledger) Room() error {
+	if l.spool.Room() {
+		return nil
+	}
+	return full(nil)
+}
+
+func full(cause error) error {
+	return fault.New(errorsv1.Reason_REASON_USAGE_LOG_FULL,
+		"what calls consume can't be recorded at present, so none are taken; try again shortly").After(retryAfter).Because(cause)
+}
+
+// retryAfter is what a refused client is told to wait.
+const retryAfter = 5 * time.Second
+
+// Record writes an event down and returns once it survives the death of this process. The error is USAGE_LOG_FULL, or
+// one of the disk. An event needs an id.
+func (l *Ledger) Record(e *usagev1.Event) error {
+	if e.GetId() == "" {
+		return errors.New("an event without an id can't be recorded")
+	}
+	buf, ok := l.buffers.Get().(*[]byte)
+	if !ok {
+		buf = new([]byte)
+	}
+	defer l.buffers.Put(buf)
+	data, err := marshal((*buf)[:0], e)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", e.GetId(), err)
+	}
+	*buf = data
+	switch err := l.spool.Append(data); {
+	case errors.Is(err, spool.ErrFull):
+		return full(err)
+	case err != nil:
+		return fmt.Errorf("record %s: %w", e.GetId(), err)
+	}
+	return nil
+}
+
+// marshal appends an event. What providers and clients send isn't always UTF-8, which would make it unwritable: then
+// it is mended, since an event with a question mark in a name is worth more than none.
+func marshal(dst []byte, e *usagev1.Event) ([]byte, error) {
+	data, err := proto.MarshalOptions{}.MarshalAppend(dst, e)
+	if err == nil {
+		return data, nil
+	}
+	clean := proto.CloneOf(e)
+	mend(clean.ProtoReflect())
+	return proto.MarshalOptions{}.MarshalAppend(dst, clean)
+}
+
+// Lag returns how many events, and how many bytes of the log, the usage service hasn't confirmed.
+func (l *Ledger) Lag() (events, bytes int64) { return l.spool.Pending() }
+
+// Run ships events until ctx ends, and then what is left, for as long as Options.Flush allows. What it can't ship stays
+// in the log for the next process.
+func (l *Ledger) Run(ctx context.Context) error {
+	reader := l.spool.Reader()
+	defer reader.Close()
+	return (&shipper{ledger: l, reader: reader, backoff: l.opt.BackoffMin}).run(ctx)
+}

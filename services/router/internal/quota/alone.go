@@ -1,0 +1,82 @@
+package quota
+
+import (
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/bucket"
+)
+
+// someTime is the wait told where it depends on other calls.
+const someTime = time.Second
+
+// alone decides by this router's part of the limits.
+func (k *Keeper) alone(c *claim) (*Reservation, error) {
+	now := k.clock()
+	p := k.stocks.lockBoth(c)
+	defer p.unlock()
+	for _, s := range p {
+		if s == nil {
+			continue
+		}
+		if err := s.refuses(c.tokens, k.live.Load(), now); err != nil {
+			return nil, err
+		}
+	}
+	r := &Reservation{keeper: k, tokens: c.tokens, stocks: p, alone: new([2]own)}
+	for i, s := range p {
+		if s != nil {
+			r.alone[i] = s.takeOwn(c.tokens)
+		}
+	}
+	return r, nil
+}
+
+// refuses is why a call can't pass by this router's part. A call larger than the part passes where the part is whole.
+func (s *stock) refuses(tokens, routers int64, now time.Time) error {
+	part := s.limits.part(max(routers, 1))
+	check := func(b *bucket.Bucket, d ratelimitv1.Dimension, n, limit, part int64) error {
+		if limit == 0 {
+			return nil
+		}
+		b.Advance(part, now)
+		if wait := b.Wait(min(n, part)); wait > 0 {
+			return limited(s.name.kind, d, limit, wait)
+		}
+		return nil
+	}
+	if err := check(&s.aloneRequests, ratelimitv1.Dimension_DIMENSION_REQUESTS, 1, s.limits.requests, part.requests); err != nil {
+		return err
+	}
+	if err := check(&s.aloneTokens, ratelimitv1.Dimension_DIMENSION_TOKENS, tokens, s.limits.tokens, part.tokens); err != nil {
+		return err
+	}
+	if part.concurrency > 0 && s.open >= part.concurrency {
+		return limited(s.name.kind, ratelimitv1.Dimension_DIMENSION_CONCURRENCY, s.limits.concurrency, someTime)
+	}
+	return nil
+}
+
+// takeOwn pays for a call from this router's part.
+func (s *stock) takeOwn(tokens int64) own {
+	s.open++
+	var o own
+	if s.limits.requests > 0 {
+		o.requests = s.aloneRequests.Take(1)
+	}
+	if s.limits.tokens > 0 {
+		o.tokens = s.aloneTokens.Take(tokens)
+	}
+	return o
+}
+
+// returnOwn ends a call that was paid from this router's part.
+func (s *stock) returnOwn(o own, reserved, used int64, unused bool) {
+	if unused {
+		s.aloneRequests.Return(o.requests, 1)
+	} else {
+		s.aloneRequests.Return(o.requests, 0)
+	}
+	s.aloneTokens.Return(o.tokens, reserved-used)
+	s.aloneTokens.Spend(max(0, used-reserved))
+}

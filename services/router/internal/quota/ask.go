@@ -1,0 +1,93 @@
+package quota
+
+import (
+	"context"
+	"strconv"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+)
+
+// ask lets the service decide. Both results are nil where it doesn't answer in time.
+func (k *Keeper) ask(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
+	request := k.request(c, requestID)
+	bounded, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	answer, err := k.client.Reserve(bounded, request)
+	if err != nil {
+		k.takeBack(request) // it may have happened
+		if ctx.Err() != nil {
+			return nil, cancelled(ctx)
+		}
+		k.failed(err)
+		return nil, nil
+	}
+	k.health.answered(answer.GetDegraded())
+	if r := answer.GetRefusal(); r != nil {
+		return nil, refused(r)
+	}
+	r := &Reservation{keeper: k, tokens: c.tokens, asked: request, told: answer.GetBalances()}
+	for i := range r.stocks {
+		if !c.limits[i].none() {
+			r.stocks[i] = k.stocks.lock(c.names[i], c.limits[i])
+			r.stocks[i].open++
+			r.stocks[i].mu.Unlock()
+		}
+	}
+	return r, nil
+}
+
+// failed learns from a call without an answer. What the service refuses as malformed is a defect, and no outage.
+func (k *Keeper) failed(err error) {
+	if code := status.Code(err); code == codes.InvalidArgument || code == codes.PermissionDenied || code == codes.Unauthenticated {
+		k.log.Error("the service of limits refuses to be asked: deciding alone", "cause", err.Error())
+	}
+	if k.health.failed() {
+		k.log.Warn("the service of limits doesn't answer: deciding alone", "cause", err.Error())
+		k.wake()
+	}
+}
+
+func cancelled(ctx context.Context) error {
+	if context.Cause(ctx) == context.DeadlineExceeded { //nolint:errorlint // the cause of an own deadline is the bare value
+		return fault.New(errorsv1.Reason_REASON_TIMEOUT, "the deadline passed before the limits were checked").
+			With("timer", "deadline").Because(ctx.Err())
+	}
+	return fault.New(errorsv1.Reason_REASON_CANCELLED, "the caller left before the limits were checked").Because(ctx.Err())
+}
+
+func refused(r *ratelimitv1.Refusal) error {
+	b := r.GetBalance()
+	if r.GetNever() {
+		return larger(b.GetScope(), b.GetDimension(), b.GetLimit())
+	}
+	return limited(b.GetScope(), b.GetDimension(), b.GetLimit(), r.GetRetryAfter().AsDuration())
+}
+
+// maxRequestID is how much of a request's id goes into the reservation's, in bytes.
+const maxRequestID = 128
+
+func (k *Keeper) request(c *claim, requestID string) *ratelimitv1.ReserveRequest {
+	if len(requestID) > maxRequestID {
+		requestID = requestID[:maxRequestID]
+	}
+	id := requestID + "." + k.holder[max(0, len(k.holder)-26):] + "." + strconv.FormatUint(k.ids.Add(1), 36)
+	r := &ratelimitv1.ReserveRequest{ReservationId: id, Holder: k.holder, Tenant: c.names[0].tenant, Tokens: c.tokens}
+	for i, n := range c.names {
+		if !c.limits[i].none() {
+			r.Scopes = append(r.Scopes, &ratelimitv1.Scope{Kind: n.kind, Id: n.id, Limits: c.limits[i].proto()})
+		}
+	}
+	return r
+}
+
+// takeBack ends a reservation that may stand though nobody uses it.
+func (k *Keeper) takeBack(r *ratelimitv1.ReserveRequest) {
+	k.enqueue(&ratelimitv1.SettleRequest{
+		ReservationId: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(), Scopes: r.GetScopes(), Unused: true,
+	})
+}

@@ -1,0 +1,216 @@
+package quota
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+)
+
+const (
+	// period is how often every stock is renewed: twice in the time it may be spent.
+	period = time.Second
+	// pause is between renewals of stocks that ran low, so that small grants don't become a stream of messages.
+	pause = 20 * time.Millisecond
+	// retry is how often a service that doesn't answer is tried.
+	retry = 100 * time.Millisecond
+	// perMessage bounds how many stocks are away at the same time.
+	perMessage = 200
+	// horizon is how much demand a stock is for.
+	horizon = 2 * time.Second
+)
+
+// Run renews what is held and settles what was reserved until ctx ends; then it gives back what is left.
+func (k *Keeper) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { k.settleAll(ctx) })
+	line := &line{client: k.client, holder: k.holder}
+	defer line.close()
+	all := time.NewTimer(0)
+	defer all.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.giveUp(context.WithoutCancel(ctx), line)
+			return nil
+		case <-all.C:
+			all.Reset(k.round(ctx, line, k.every()))
+		case <-k.hungry:
+			k.round(ctx, line, k.low())
+			if !wait(ctx, pause) {
+				continue
+			}
+		}
+	}
+}
+
+// every lists all stocks that are renewed.
+func (k *Keeper) every() []*stock {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.active)
+}
+
+// low lists those that ran low.
+func (k *Keeper) low() []*stock {
+	return slices.DeleteFunc(k.every(), func(s *stock) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return !s.low
+	})
+}
+
+// round renews stocks and returns when to renew all again. Without any it still says that this router lives.
+func (k *Keeper) round(ctx context.Context, l *line, stocks []*stock) time.Duration {
+	for {
+		chunk := stocks[:min(len(stocks), perMessage)]
+		if !k.renew(ctx, l, chunk, false) {
+			return retry
+		}
+		if stocks = stocks[len(chunk):]; len(stocks) == 0 {
+			return period
+		}
+	}
+}
+
+// renew exchanges one message; false where nobody answered.
+func (k *Keeper) renew(ctx context.Context, l *line, stocks []*stock, last bool) bool {
+	sent := k.clock()
+	request := &ratelimitv1.LeaseRequest{Stocks: make([]*ratelimitv1.Stock, len(stocks))}
+	for i, s := range stocks {
+		request.Stocks[i] = s.giveAway(sent, last)
+	}
+	answer, err := l.exchange(ctx, request)
+	if err != nil || len(answer.GetStocks()) != len(stocks) {
+		for _, s := range stocks {
+			s.lost()
+		}
+		if err != nil && ctx.Err() == nil {
+			k.failed(err)
+		}
+		return false
+	}
+	k.live.Store(max(1, answer.GetLiveHolders()))
+	if k.health.answered(answer.GetDegraded()) {
+		k.log.Info("the service of limits answers again")
+	}
+	for i, s := range stocks {
+		if s.receive(answer.GetStocks()[i], sent, answer.GetValidFor().AsDuration()) {
+			k.forget(s)
+		}
+	}
+	return true
+}
+
+// giveUp gives back all that is held: this router ends.
+func (k *Keeper) giveUp(ctx context.Context, l *line) {
+	stocks := k.every()
+	for len(stocks) > 0 && !k.health.down.Load() {
+		chunk := stocks[:min(len(stocks), perMessage)]
+		if !k.renew(ctx, l, chunk, true) {
+			return
+		}
+		stocks = stocks[len(chunk):]
+	}
+}
+
+// forget drops a stock that nobody used.
+func (k *Keeper) forget(s *stock) {
+	k.mu.Lock()
+	k.active = slices.DeleteFunc(k.active, func(a *stock) bool { return a == s })
+	k.mu.Unlock()
+	k.stocks.drop(s)
+}
+
+// giveAway is the part of a message about one stock: what is given back, and what is wanted.
+func (s *stock) giveAway(now time.Time, last bool) *ratelimitv1.Stock {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !now.Before(s.until) { // what is left of it is no longer ours to give
+		s.requests, s.tokens = min(s.requests, 0), min(s.tokens, 0)
+	}
+	m := &ratelimitv1.Stock{
+		Tenant: s.name.tenant, Scope: &ratelimitv1.Scope{Kind: s.name.kind, Id: s.name.id, Limits: s.limits.proto()},
+		Places: s.used, PlacesUsed: s.used,
+	}
+	if s.limits.requests > 0 {
+		m.Requests = s.requests
+	}
+	if s.limits.tokens > 0 {
+		m.Tokens = s.tokens
+	}
+	if !last {
+		s.want(m, now)
+	}
+	s.away, s.low = true, false
+	s.requests, s.tokens, s.places = 0, 0, 0
+	s.sent, s.batch = s.batch, new(batch)
+	return m
+}
+
+// want guesses from the demand since the last renewal.
+func (s *stock) want(m *ratelimitv1.Stock, now time.Time) {
+	d := s.demand
+	s.demand = demand{since: now}
+	if d.requests == 0 {
+		return
+	}
+	ahead := float64(horizon) / float64(max(now.Sub(d.since), 100*time.Millisecond))
+	guess := func(n int64) int64 { return int64(math.Ceil(float64(n) * max(ahead, 1))) }
+	if s.limits.requests > 0 {
+		m.WantRequests = guess(d.requests) + 2
+	}
+	if s.limits.tokens > 0 {
+		m.WantTokens = guess(d.tokens) + d.largest
+	}
+	m.Places = max(s.used, d.peak+d.peak/4+1)
+}
+
+// receive puts a grant on the shelf and reports whether the stock can be forgotten.
+func (s *stock) receive(m *ratelimitv1.Stock, sent time.Time, valid time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away, s.until = false, sent.Add(valid)
+	s.requests += m.GetRequests()
+	s.tokens += m.GetTokens()
+	s.places = m.GetPlaces()
+	s.told = told{at: sent, requests: requestsLeft(m), tokens: tokensLeft(m)}
+	s.turn(returnable(m), valid)
+	s.lowRequests, s.lowTokens = s.requests/4, s.tokens/4
+	s.dry = (s.limits.requests > 0 && s.requests < 4) || (s.limits.tokens > 0 && s.tokens <= 0) ||
+		(s.limits.concurrency > 0 && s.places == s.used)
+	nothing := s.requests == 0 && s.tokens == 0 && s.places == 0
+	s.gone = nothing && s.open == 0 && s.demand.requests == 0 && s.back < 1
+	return s.gone
+}
+
+// turn makes the calls of the grant before late ones, and takes what late ones have brought back.
+func (s *stock) turn(returnable int64, valid time.Duration) {
+	if s.sent != nil {
+		s.join(s.sent)
+		s.sent = nil
+	}
+	s.shrink(returnable)
+	margin := int64(float64(s.limits.tokens)*valid.Minutes()) + 1
+	if s.limits.tokens > 0 {
+		s.tokens += s.draw(returnable, margin)
+	}
+}
+
+// lost is the end of a renewal without an answer: what was given back is gone, and what was spent of it stays so.
+func (s *stock) lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away, s.until = false, time.Time{}
+	s.requests, s.tokens = min(s.requests, 0), min(s.tokens, 0)
+	s.sent = nil
+}
+
+// What an answer tells beside the grant stands in fields that only requests use.
+func requestsLeft(m *ratelimitv1.Stock) int64 { return m.GetWantRequests() }
+func tokensLeft(m *ratelimitv1.Stock) int64   { return m.GetWantTokens() }
+func returnable(m *ratelimitv1.Stock) int64   { return m.GetPlacesUsed() }

@@ -1,0 +1,98 @@
+package quota
+
+import (
+	"hash/maphash"
+	"sync"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+)
+
+// name is an account.
+type name struct {
+	tenant, id string
+	kind       ratelimitv1.ScopeKind
+}
+
+// shelves find the stock of an account, the same way for one account as for thousands.
+type shelves struct {
+	seed maphash.Seed
+	all  [64]shelf
+}
+
+type shelf struct {
+	mu     sync.RWMutex
+	stocks map[name]*stock
+}
+
+func (s *shelves) init() {
+	s.seed = maphash.MakeSeed()
+	for i := range s.all {
+		s.all[i].stocks = make(map[name]*stock)
+	}
+}
+
+func (s *shelves) of(n name) *shelf { return &s.all[maphash.String(s.seed, n.id)%uint64(len(s.all))] }
+
+// lock returns the stock of an account with its lock held.
+func (s *shelves) lock(n name, l limits) *stock {
+	for {
+		st := s.find(n)
+		st.mu.Lock()
+		if !st.gone {
+			if st.limits != l {
+				st.change(l)
+			}
+			return st
+		}
+		st.mu.Unlock()
+	}
+}
+
+func (s *shelves) find(n name) *stock {
+	sh := s.of(n)
+	sh.mu.RLock()
+	st := sh.stocks[n]
+	sh.mu.RUnlock()
+	if st != nil {
+		return st
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if st = sh.stocks[n]; st == nil {
+		st = &stock{name: n, batch: new(batch), late: late{factor: 1}}
+		sh.stocks[n] = st
+	}
+	return st
+}
+
+// drop forgets a stock that is marked as gone.
+func (s *shelves) drop(st *stock) {
+	sh := s.of(st.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.stocks[st.name] == st {
+		delete(sh.stocks, st.name)
+	}
+}
+
+// pair is the stocks of a call, the key's and the tenant's; nil where there is no limit.
+type pair [2]*stock
+
+// lock locks them, the key's first.
+func (s *shelves) lockBoth(c *claim) pair {
+	var p pair
+	for i := range p {
+		if !c.limits[i].none() {
+			p[i] = s.lock(c.names[i], c.limits[i])
+		}
+	}
+	return p
+}
+
+func (p pair) unlock() {
+	for _, s := range p {
+		if s != nil {
+			s.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package quota
+
+import (
+	"sync"
+	"time"
+
+	"github.com/headgate-mesh/headgate/kit/bucket"
+)
+
+// stock is what this router holds of one account.
+type stock struct {
+	name name
+
+	mu     sync.Mutex
+	gone   bool
+	limits limits
+	// away: what was here was given back, and the answer isn't there yet.
+	away  bool
+	until time.Time // what is held may be spent
+	// requests and tokens may be spent; below zero more was used than was there. places are held, used of them are in use.
+	requests, tokens int64
+	places, used     int64
+	low              bool // a renewal was asked for
+	lowRequests      int64
+	lowTokens        int64
+
+	// batch are the calls of the present grant, sent those of the one that was given back and isn't answered yet. What calls
+	// of earlier grants don't use goes back by way of the service, which tells how much can still come back.
+	batch, sent *batch
+	late
+	demand demand
+	listed bool
+	dry    bool // the last grant was nothing: little is left
+
+	// open are all calls under way, however they were admitted.
+	open int64
+	// What is left beside the stock, as last told.
+	told told
+	// aloneRequests and aloneTokens are this router's part, for when nobody answers.
+	aloneRequests, aloneTokens bucket.Bucket
+}
+
+// told is how the shared account stood.
+type told struct {
+	at               time.Time
+	requests, tokens int64
+}
+
+// demand is what was asked for since the last renewal, to guess what will be.
+type demand struct {
+	since            time.Time
+	requests, tokens int64
+	largest, peak    int64
+}
+
+func (d *demand) note(tokens, open int64) {
+	d.requests++
+	d.tokens += tokens
+	d.largest = max(d.largest, tokens)
+	d.peak = max(d.peak, open)
+}
+
+// change sets other limits. What was paid without one can't come back to it.
+func (s *stock) change(l limits) {
+	if (s.limits.requests == 0) != (l.requests == 0) {
+		s.requests = 0
+	}
+	if (s.limits.tokens == 0) != (l.tokens == 0) {
+		s.tokens, s.batch, s.sent = 0, new(batch), nil
+		s.late = late{factor: 1, epoch: s.epoch + 1}
+	}
+	s.limits = l
+}
+
+// has reports whether a call can be paid from here.
+func (s *stock) has(tokens int64, now time.Time) bool {
+	return !s.away && now.Before(s.until) &&
+		(s.limits.requests == 0 || s.requests >= 1) &&
+		(s.limits.tokens == 0 || s.tokens >= tokens) &&
+		(s.limits.concurrency == 0 || s.used < s.places)
+}
+
+// take pays for a call.
+func (s *stock) take(tokens int64) {
+	if s.limits.requests > 0 {
+		s.requests--
+	}
+	if s.limits.tokens > 0 {
+		s.tokens -= tokens
+		s.batch.open += tokens
+	}
+	s.used++
+	s.open++
+	s.demand.note(tokens, s.open)
+}
+
+// needsMore reports, once, that little is left of a grant.
+func (s *stock) needsMore() bool {
+	if s.low || s.dry || s.away {
+		return false
+	}
+	s.low = (s.limits.requests > 0 && s.requests < s.lowRequests) ||
+		(s.limits.tokens > 0 && s.tokens < s.lowTokens) ||
+		(s.limits.concurrency > 0 && s.places-s.used <= s.places/4)
+	return s.low
+}
+
+// fromStock pays for a call from what is held; nil where that isn't enough.
+func (k *Keeper) fromStock(c *claim) *Reservation {
+	now := k.clock()
+	p := k.stocks.lockBoth(c)
+	for _, s := range p {
+		if s != nil && !s.has(c.tokens, now) {
+			k.miss(p, c.tokens)
+			p.unlock()
+			return nil
+		}
+	}
+	r := &Reservation{keeper: k, tokens: c.tokens, stocks: p}
+	more := false
+	for i, s := range p {
+		if s != nil {
+			s.take(c.tokens)
+			r.batches[i] = s.batch
+			more = s.needsMore() || more
+		}
+	}
+	p.unlock()
+	if more {
+		k.wake()
+	}
+	return r
+}
+
+// miss notes a call that was not paid from stock, so that there is one for those that follow.
+func (k *Keeper) miss(p pair, tokens int64) {
+	wake := false
+	for _, s := range p {
+		if s == nil {
+			continue
+		}
+		s.demand.note(tokens, s.open+1)
+		if !s.listed {
+			s.listed, wake = true, true
+			s.low = true
+			s.demand.since = k.clock()
+			k.list(s)
+		} else if !s.away && !s.dry && !s.low {
+			s.low, wake = true, true
+		}
+	}
+	if wake {
+		k.wake()
+	}
+}
+
+// list adds a stock to those that are renewed.
+func (k *Keeper) list(s *stock) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.active = append(k.active, s)
+}
+
+// wake has the renewal look for stocks that run low.
+func (k *Keeper) wake() {
+	select {
+	case k.hungry <- struct{}{}:
+	default:
+	}
+}
