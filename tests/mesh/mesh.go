@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,6 +52,7 @@ type Mesh struct {
 	log     lockedBuffer
 	procs   map[string]*exec.Cmd
 	addrs   map[string]string
+	ops     map[string]string
 	file    string
 	options Options
 }
@@ -61,7 +63,7 @@ var Services = []string{"keys", "ratelimit", "cache", "usage", "router"}
 // Start runs a mesh until the test ends.
 func Start(t testing.TB, o Options) *Mesh {
 	t.Helper()
-	m := &Mesh{HTTP: freeAddr(t), GRPC: freeAddr(t), Ops: freeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}}
+	m := &Mesh{HTTP: freeAddr(t), GRPC: freeAddr(t), Ops: freeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}, ops: map[string]string{}}
 	m.startUpstream(t, o.Upstream)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "headgate.yaml")
@@ -83,6 +85,9 @@ func Start(t testing.TB, o Options) *Mesh {
 	}
 	m.run(t, m.environment(), "gateway", "--config", file)
 	m.waitReady(t)
+	for _, name := range Services {
+		waitFor(t, m, "http://"+m.ops[name]+"/readyz")
+	}
 	return m
 }
 
@@ -98,7 +103,8 @@ func (m *Mesh) environment() []string {
 // StartService starts one of Services of a split mesh, the first time or again, at the same address.
 func (m *Mesh) StartService(t testing.TB, name string) {
 	t.Helper()
-	m.run(t, append(m.environment(), "HEADGATE_GRPC_ADDR="+m.addrs[name], "HEADGATE_OPS_ADDR="+freeAddr(t)), append(command(name), "--config", m.file)...)
+	m.ops[name] = freeAddr(t)
+	m.run(t, append(m.environment(), "HEADGATE_GRPC_ADDR="+m.addrs[name], "HEADGATE_OPS_ADDR="+m.ops[name]), append(command(name), "--config", m.file)...)
 }
 
 // command is how a service is started.
@@ -187,10 +193,15 @@ func stop(cmd *exec.Cmd) {
 
 func (m *Mesh) waitReady(t testing.TB) {
 	t.Helper()
+	waitFor(t, m, "http://"+m.HTTP+"/readyz")
+}
+
+func waitFor(t testing.TB, m *Mesh, url string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
-		if ready(ctx, "http://"+m.HTTP+"/readyz") {
+		if ready(ctx, url) {
 			tick.Stop()
 			return
 		}
@@ -254,14 +265,24 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
+// ports counts through addresses below the range from which the system gives out ports by itself: one that is free now
+// stays free until its process listens.
+var ports atomic.Int64
+
+const firstPort, lastPort = 12000, 32000
+
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range lastPort - firstPort {
+		port := firstPort + (int64(os.Getpid())*61+ports.Add(1))%(lastPort-firstPort)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // lockedBuffer collects output of several processes.
