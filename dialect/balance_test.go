@@ -52,3 +52,34 @@ func TestLimitHeaders(t *testing.T) {
 		})
 	}
 }
+
+// TestBilledParts: what decides the price reaches the ledger with the count, and nothing does where the price is the usual.
+func TestBilledParts(t *testing.T) {
+	t.Parallel()
+	claude := func(usage string) string {
+		return `{"type":"message","content":[],"usage":{"input_tokens":1,"output_tokens":2,"cache_creation_input_tokens":9` + usage + `}}`
+	}
+	gpt := func(tier string) string {
+		return `{"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}` + tier + `}`
+	}
+	cases := []struct {
+		name, body string
+		read       func([]byte) (dialect.Reading, error)
+		want       map[string]string
+	}{
+		{"Anthropic, plain", claude(`,"cache_creation":{"ephemeral_5m_input_tokens":9,"ephemeral_1h_input_tokens":0},"service_tier":"standard"`), anthropic.ReadResponse, nil},
+		{"Anthropic, an hour in the cache", claude(`,"cache_creation":{"ephemeral_1h_input_tokens":9}`), anthropic.ReadResponse, map[string]string{"cache_creation": `{"ephemeral_1h_input_tokens":9}`}},
+		{"Anthropic, priority", claude(`,"service_tier":"priority"`), anthropic.ReadResponse, map[string]string{"service_tier": `"priority"`}},
+		{"OpenAI, default", gpt(`,"service_tier":"default"`), openai.ReadResponse, nil},
+		{"OpenAI, flex", gpt(`,"service_tier":"flex"`), openai.ReadResponse, map[string]string{"service_tier": `"flex"`}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := c.read([]byte(c.body))
+			if err != nil || !maps.Equal(r.Usage.GetExtensions(), c.want) {
+				t.Errorf("%v %v", err, r.Usage)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ go 1.26.8
 require (
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

@@ -27,12 +27,15 @@ const callTimeout = 30 * time.Second
 type meshFlags struct {
 	config, addr, ca, keyFile string
 	plaintext                 bool
+	// service picks where the asked service is, in a mesh of several processes. Nil, or an answer without an address: at
+	// the gRPC listener, where one process holds all.
+	service func(Peers) peer.Config
 }
 
 // addMeshFlags adds --addr, --ca, --plaintext, --key-file and --config to a command.
 func addMeshFlags(flags *flag.FlagSet) *meshFlags {
 	f := &meshFlags{}
-	flags.StringVar(&f.addr, "addr", "", "the mesh's gRPC `address` (default HEADGATE_GRPC_ADDR, or 127.0.0.1:9090)")
+	flags.StringVar(&f.addr, "addr", "", "the gRPC `address` of the mesh, or of the service asked (default HEADGATE_GRPC_ADDR, or 127.0.0.1:9090)")
 	flags.StringVar(&f.ca, "ca", "", "a `file` with the certificates (PEM) that sign the mesh's")
 	flags.BoolVar(&f.plaintext, "plaintext", false, "send the key without TLS to an address that isn't loopback")
 	flags.StringVar(&f.keyFile, "key-file", "", "a `file` with your key (default HEADGATE_KEY, HEADGATE_ADMIN_KEY, or the data directory's admin.key)")
@@ -52,15 +55,31 @@ func dialMesh(e env, f *meshFlags) (conn grpc.ClientConnInterface, closer func()
 	if err != nil {
 		return nil, nil, err
 	}
-	addr := f.addr
-	if addr == "" {
-		addr = reachable(cfg.Listen.GRPC.Addr)
-	}
-	c, err := peer.Dial(peer.Config{Address: addr, CAFile: f.ca, Plaintext: f.plaintext}, peer.Options{Timeout: callTimeout})
+	to := f.target(cfg)
+	c, err := peer.Dial(to, peer.Options{Timeout: callTimeout})
 	if err != nil {
 		return nil, nil, err
 	}
-	return &meshConn{inner: c, key: key, addr: addr}, func() { _ = c.Close() }, nil
+	return &meshConn{inner: c, key: key, addr: to.Address}, func() { _ = c.Close() }, nil
+}
+
+// target is where to call: what the flags say, over what the configuration does.
+func (f *meshFlags) target(cfg Config) peer.Config {
+	var to peer.Config
+	if f.service != nil {
+		to = f.service(cfg.Peers)
+	}
+	switch {
+	case f.addr != "":
+		to = peer.Config{Address: f.addr}
+	case to.Address == "":
+		to.Address = reachable(cfg.Listen.GRPC.Addr)
+	}
+	if f.ca != "" {
+		to.CAFile = f.ca
+	}
+	to.Plaintext = to.Plaintext || f.plaintext
+	return to
 }
 
 // meshConfig is the configuration as far as a client needs it. One that was named must be sound; the default one may
@@ -141,8 +160,11 @@ func explain(err error) error {
 		return nil
 	}
 	f := fault.From(err)
-	if field := f.Metadata["field"]; field != "" && !strings.HasPrefix(f.Message, field) {
+	switch field := f.Metadata["field"]; {
+	case field != "" && !strings.HasPrefix(f.Message, field):
 		return &explained{text: field + ": " + f.Message, cause: err}
+	case f.Reason == errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
+		return &explained{text: "the process there doesn't serve this; in a mesh of several processes, give the right one's address with --addr", cause: err}
 	}
 	return &explained{text: f.Message, cause: err}
 }

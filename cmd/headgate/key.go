@@ -18,6 +18,7 @@ import (
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/peer"
 )
 
 const keyUsage = `usage: headgate key create --name NAME [flags]
@@ -48,6 +49,7 @@ func newKeyCommand(e env, verb string) *keyCommand {
 	c := &keyCommand{env: e, flags: flag.NewFlagSet("key "+verb, flag.ContinueOnError)}
 	c.flags.SetOutput(e.stderr)
 	c.mesh = addMeshFlags(c.flags)
+	c.mesh.service = func(p Peers) peer.Config { return p.Keys }
 	c.flags.BoolVar(&c.json, "json", false, "print JSON")
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,14 +19,17 @@ const (
 	// screen is how wide a table may become.
 	screen = 100
 	gap    = "  "
-	// narrowest is what a column of text is never cut below.
-	narrowest = 8
+	// narrowest is what a column of names is never cut below.
+	narrowest = 6
 )
 
-// grid is a table: columns of text, then columns of numbers.
+// grid is a table: a column of times, perhaps, then columns of names, then columns of numbers.
 type grid struct {
-	// texts is how many columns are text, which is aligned left and cut where the table would be too wide.
-	texts int
+	// texts is how many columns are text, which is aligned left; but for the first whole ones, it is cut where the table
+	// would be too wide.
+	texts, whole int
+	// spare are the headings of columns that are left out where even that doesn't help.
+	spare []string
 	rows  [][]string
 }
 
@@ -60,28 +64,45 @@ func (g *grid) line(row []string, widths []int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// fit returns the widths of the columns: as wide as what is in them, unless that is wider than the screen; then the widest
-// texts give way.
+// fit returns the widths of the columns: as wide as what is in them, unless that is wider than the screen; then the
+// widest names give way, and then the columns that can be spared.
 func (g *grid) fit() []int {
+	widths := g.natural()
+	for total(widths) > screen {
+		widest := g.whole
+		for i := g.whole; i < g.texts; i++ {
+			if widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		switch {
+		case g.whole < g.texts && widths[widest] > narrowest:
+			widths[widest]--
+		case len(g.spare) == 0:
+			return widths
+		default:
+			g.drop(slices.Index(g.rows[0], g.spare[0]))
+			g.spare = g.spare[1:]
+			widths = g.natural()
+		}
+	}
+	return widths
+}
+
+func (g *grid) natural() []int {
 	widths := make([]int, len(g.rows[0]))
 	for _, row := range g.rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	for total(widths) > screen {
-		widest := 0
-		for i := range g.texts {
-			if widths[i] > widths[widest] {
-				widest = i
-			}
-		}
-		if g.texts == 0 || widths[widest] <= narrowest {
-			return widths
-		}
-		widths[widest]--
-	}
 	return widths
+}
+
+func (g *grid) drop(column int) {
+	for i, row := range g.rows {
+		g.rows[i] = slices.Delete(row, column, column+1)
+	}
 }
 
 func total(widths []int) int {
@@ -155,15 +176,15 @@ func (a *usageAsk) printSums(w io.Writer, r *usagev1.QueryUsageResponse, sum *us
 		fmt.Fprintln(w, "Nothing was used.")
 		return nil
 	}
-	g := &grid{texts: len(a.by)}
+	g := &grid{texts: len(a.by), spare: []string{"CACHED", "FAILED"}}
 	head := a.headings()
 	if a.interval != 0 {
-		g.texts++
+		g.texts, g.whole = g.texts+1, 1
 	}
 	if g.texts == 0 {
 		head, g.texts = []string{""}, 1
 	}
-	g.add(append(head, "REQUESTS", "FAILED", "INPUT", "CACHED", "OUTPUT", "USD")...)
+	g.add(append(head, "REQUESTS", "FAILED", "INPUT", "CACHED", "OUTPUT", "USD ")...)
 	for _, s := range r.GetSums() {
 		var labels []string
 		if a.interval != 0 {
@@ -270,7 +291,7 @@ type eventPrinter struct {
 
 func newEventPrinter(w io.Writer, json bool) *eventPrinter { return &eventPrinter{w: w, json: json} }
 
-const eventLine = "%-19s  %-12s  %-18s  %-10s  %-10s %9s %8s %11s\n"
+const eventLine = "%-19s %-10s %-17s %-9s %-9s %9s %8s %11s\n"
 
 func (p *eventPrinter) print(e *usagev1.Event) error {
 	if p.rows++; p.json {
@@ -292,8 +313,8 @@ func (p *eventPrinter) print(e *usagev1.Event) error {
 	case e.GetTokens() != nil:
 		cost = "unpriced"
 	}
-	_, err := fmt.Fprintf(p.w, eventLine, e.GetStartedAt().AsTime().Format(time.DateTime), cut(plain(e.GetKeyId()), 12),
-		cut(plain(e.GetModel()), 18), cut(plain(e.GetProvider()), 10), cut(outcome(e), 10),
+	_, err := fmt.Fprintf(p.w, eventLine, e.GetStartedAt().AsTime().Format(time.DateTime), cut(plain(e.GetKeyId()), 10),
+		cut(plain(e.GetModel()), 17), cut(plain(e.GetProvider()), 9), outcome(e),
 		tokens(e, e.GetTokens().GetInputTokens()), tokens(e, e.GetTokens().GetOutputTokens()), cost)
 	return err
 }

@@ -23,7 +23,7 @@ func NewTap(dialect.Facts) *Tap { return &Tap{} }
 // Reading returns what the frames so far told.
 func (t *Tap) Reading() dialect.Reading {
 	r := t.reading
-	r.Usage = t.usage.total()
+	r.Usage = t.usage.billed()
 	return r
 }
 

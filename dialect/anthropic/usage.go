@@ -12,6 +12,9 @@ import (
 type usage struct {
 	any                                         bool
 	input, cacheRead, cacheWrite, output, think int64
+	// hours and tier are JSON of what decides the price: cache writes for an hour, and a service tier that isn't the
+	// standard one; empty where there is nothing of the kind.
+	hours, tier string
 }
 
 func (u *usage) read(object []byte) {
@@ -31,9 +34,33 @@ func (u *usage) read(object []byte) {
 			replace(&u.output, m.Value)
 		case "output_tokens_details":
 			replace(&u.think, rawjson.Get(m.Value, "thinking_tokens"))
+		case "cache_creation":
+			if n, ok := rawjson.Int(rawjson.Get(m.Value, "ephemeral_1h_input_tokens")); ok && n > 0 {
+				u.hours = string(m.Value)
+			}
+		case "service_tier":
+			if rawjson.Kind(m.Value) == 's' && string(m.Value) != `"standard"` {
+				u.tier = string(m.Value)
+			}
 		}
 		return true
 	})
+}
+
+// billed is total, with what the ledger needs to know of the price.
+func (u *usage) billed() *llmv1.TokenUsage {
+	t := u.total()
+	if t == nil || u.hours == "" && u.tier == "" {
+		return t
+	}
+	t.Extensions = make(map[string]string, 2)
+	if u.hours != "" {
+		t.Extensions["cache_creation"] = u.hours
+	}
+	if u.tier != "" {
+		t.Extensions["service_tier"] = u.tier
+	}
+	return t
 }
 
 // replace leaves the field as it is where the provider gives no number: null isn't zero.

@@ -13,14 +13,21 @@ import (
 type Tap struct {
 	showUsage bool
 	reading   dialect.Reading
-	ended     bool
+	// tier is the JSON of a service tier that isn't the default one.
+	tier  string
+	ended bool
 }
 
 // NewTap returns a tap for the answer to a request with these facts.
 func NewTap(f dialect.Facts) *Tap { return &Tap{showUsage: f.IncludeUsage} }
 
 // Reading returns what the frames so far told.
-func (t *Tap) Reading() dialect.Reading { return t.reading }
+func (t *Tap) Reading() dialect.Reading {
+	if t.tier != "" && t.reading.Usage != nil { // the price depends on it
+		t.reading.Usage.Extensions = map[string]string{"service_tier": t.tier}
+	}
+	return t.reading
+}
 
 // chunk is what one event says, before it is judged.
 type chunk struct {
@@ -77,6 +84,8 @@ func (t *Tap) readChunk(data []byte, c *chunk) error {
 			t.readUsage(cur.Value(), c)
 		case "choices":
 			t.readChoices(&cur, c)
+		case "service_tier":
+			t.readTier(cur.Value())
 		case "id":
 			setOnce(&t.reading.ID, cur.Value())
 		case "model":
@@ -96,6 +105,17 @@ func raises(value []byte) bool {
 		return false
 	}
 	return len(value) > 0
+}
+
+func (t *Tap) readTier(value []byte) {
+	if rawjson.Kind(value) != 's' || t.tier != "" {
+		return
+	}
+	switch string(value) {
+	case `"default"`, `"auto"`, `"standard"`, `""`:
+	default:
+		t.tier = string(value)
+	}
 }
 
 func (t *Tap) readUsage(value []byte, c *chunk) {
@@ -167,5 +187,5 @@ func ReadResponse(body []byte) (dialect.Reading, error) {
 	if err := t.readChunk(body, &c); err != nil || !c.choices || c.failed {
 		return dialect.Reading{}, malformed(err)
 	}
-	return t.reading, nil
+	return t.Reading(), nil
 }

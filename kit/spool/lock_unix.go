@@ -24,3 +24,8 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return nil, err
 }
+
+// unlockFile gives the lock up. Closing alone would leave it with a child that was forked and hasn't closed its copy yet.
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

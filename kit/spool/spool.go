@@ -131,7 +131,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	}
 	s.seed = seedOf(s.salt)
 	if err := s.start(); err != nil {
-		_ = lock.Close()
+		_ = unlockFile(lock)
 		return nil, fmt.Errorf("open the log in %s: %w", dir, err)
 	}
 	s.loop.Go(s.maintain)
@@ -185,5 +185,5 @@ func (s *Spool) Close() error {
 	if s.spare != nil {
 		s.spare.discard(s.dir)
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, unlockFile(s.lock))
 }

@@ -6,6 +6,7 @@ require (
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
 	github.com/headgate-mesh/headgate/price v0.0.0
+	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
 	modernc.org/sqlite v1.61.1

@@ -31,9 +31,12 @@ type ChatRequest struct {
 	// The model: a configured name, a provider's own name (claude-*, gpt-*, o*), or `provider/model`. Required.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// What is asked. Required, with at least one message.
-	Prompt        *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Prompt *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// Whether the answer also carries what the vocabulary has no words for, in extensions. They are the provider's own:
+	// another one may refuse a conversation with them in it.
+	IncludeExtensions bool `protobuf:"varint,3,opt,name=include_extensions,json=includeExtensions,proto3" json:"include_extensions,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ChatRequest) Reset() {
@@ -78,6 +81,13 @@ func (x *ChatRequest) GetPrompt() *v1.Prompt {
 		return x.Prompt
 	}
 	return nil
+}
+
+func (x *ChatRequest) GetIncludeExtensions() bool {
+	if x != nil {
+		return x.IncludeExtensions
+	}
+	return false
 }
 
 // ChatResponse is the whole answer and who gave it.
@@ -955,10 +965,11 @@ var File_headgate_router_v1_router_proto protoreflect.FileDescriptor
 
 const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"T\n" +
+	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"\x83\x01\n" +
 	"\vChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
-	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\"\x7f\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\x12-\n" +
+	"\x12include_extensions\x18\x03 \x01(\bR\x11includeExtensions\"\x7f\n" +
 	"\fChatResponse\x12;\n" +
 	"\n" +
 	"completion\x18\x01 \x01(\v2\x1b.headgate.llm.v1.CompletionR\n" +

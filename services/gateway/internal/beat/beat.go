@@ -40,6 +40,8 @@ type Writer struct {
 	deadline time.Time
 	// last is when something was written. The timer looks at it when it runs out: to move it at each write would cost more.
 	last time.Time
+	// soon says that what was written last still waits to be flushed.
+	soon bool
 }
 
 // New starts the silence. stall is how long one write may wait for the client to take it.
@@ -83,6 +85,20 @@ func (b *Writer) Write(p []byte) (int, error) {
 func (b *Writer) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	_ = b.rc.Flush()
+}
+
+// moment is how long FlushSoon waits for the end.
+const moment = time.Millisecond
+
+// FlushSoon is Flush for what is written last: where the answer ends within a moment, everything leaves in one write.
+func (b *Writer) FlushSoon() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.soon = !b.stopped; b.soon {
+		b.timer.Reset(moment)
+		return
+	}
 	_ = b.rc.Flush()
 }
 
@@ -136,6 +152,10 @@ func (b *Writer) silent() bool {
 	defer b.mu.Unlock()
 	if b.stopped {
 		return false
+	}
+	if b.soon {
+		b.soon = false
+		_ = b.rc.Flush()
 	}
 	if left := b.every - time.Since(b.last); left > 0 {
 		b.timer.Reset(left)

@@ -121,10 +121,10 @@ func (a *answer) take(m *routerv1.RelayResponse) error {
 	if m.GetHead() != nil {
 		a.begin(m)
 	}
+	a.ended = m.GetTrailer() != nil
 	if !a.write(m.GetData()) {
 		return errLeft
 	}
-	a.ended = m.GetTrailer() != nil
 	return nil
 }
 
@@ -153,7 +153,8 @@ func (a *answer) begin(m *routerv1.RelayResponse) {
 	a.out.WriteHeader(int(head.GetStatus()))
 }
 
-// write sends data; frames of a stream are flushed at once. It returns false when the client is gone.
+// write sends data; frames of a stream are flushed at once, the last ones with the answer's end, which is near. It returns
+// false when the client is gone.
 func (a *answer) write(data []byte) bool {
 	if len(data) == 0 {
 		return true
@@ -164,7 +165,11 @@ func (a *answer) write(data []byte) bool {
 	if _, err := a.out.Write(data); err != nil {
 		return false
 	}
-	if a.stream || a.early {
+	switch {
+	case !a.stream && !a.early:
+	case a.ended:
+		a.out.FlushSoon()
+	default:
 		a.out.Flush()
 	}
 	return true

@@ -37,6 +37,6 @@ func Anthropic() *Dialect {
 			anthropic.LimitHeaders(set, b, time.Now())
 		},
 		EncodeModels: anthropic.EncodeModels,
-		EncodeModel:    anthropic.EncodeModel,
+		EncodeModel:  anthropic.EncodeModel,
 	}
 }

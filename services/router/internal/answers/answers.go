@@ -11,7 +11,8 @@
 //	defer fill.Close()
 //	... fill.Take(message) beside each out.Send(message)
 //
-// Answers of streams and of unary calls are kept apart: one is never made of the other.
+// Answers of streams and of unary calls are kept apart: one is never made of the other. Calls that ask the same at the
+// same time each ask the provider; what joins them would stand in Lookup, between a miss and its fill.
 package answers
 
 import (
@@ -98,7 +99,8 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// Close waits until what is being kept is kept, or its time is over.
+// Close waits until what is being kept is kept, or its time is over. No fill takes anything meanwhile: it is for the time
+// after the last call.
 func (a *Answers) Close() {
 	if a != nil {
 		a.stores.Wait()

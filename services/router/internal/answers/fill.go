@@ -14,7 +14,7 @@ import (
 // belongs to one goroutine. It takes memory up to MaxEntry, and gives up beyond.
 type Fill struct {
 	answers    *Answers
-	ctx        context.Context //nolint:containedctx // of the one call that the fill belongs to
+	ctx        context.Context
 	ask        Ask
 	digest     Digest
 	generation []byte

@@ -130,7 +130,7 @@ func (p *parts) bytes(b []byte) {
 }
 
 func (p *parts) number(n int) {
-	binary.BigEndian.PutUint64(p.size[:], uint64(n)) //nolint:gosec // lengths and enums
+	binary.BigEndian.PutUint64(p.size[:], uint64(n))
 	p.Write(p.size[:])
 }
 

@@ -29,7 +29,7 @@ var errValue = errors.New("answers: not an answer to this question")
 // encode appends the value: three lengths and as many pieces each, and the data.
 func (v *value) encode(dst []byte) ([]byte, error) {
 	for _, m := range []proto.Message{v.head, v.trailer} {
-		dst = binary.AppendUvarint(dst, uint64(proto.Size(m))) //nolint:gosec // a size
+		dst = binary.AppendUvarint(dst, uint64(proto.Size(m)))
 		var err error
 		if dst, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(dst, m); err != nil {
 			return nil, err
@@ -38,7 +38,7 @@ func (v *value) encode(dst []byte) ([]byte, error) {
 	dst = binary.AppendUvarint(dst, uint64(len(v.ends)))
 	from := 0
 	for _, end := range v.ends {
-		dst = binary.AppendUvarint(dst, uint64(end-from)) //nolint:gosec // ends grow
+		dst = binary.AppendUvarint(dst, uint64(end-from))
 		from = end
 	}
 	return append(dst, v.data...), nil
@@ -83,7 +83,7 @@ func (r *reader) number() int {
 		return 0
 	}
 	r.text = r.text[size:]
-	return int(n) //nolint:gosec // at most a length
+	return int(n)
 }
 
 func (r *reader) piece() []byte {

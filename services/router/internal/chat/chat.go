@@ -66,6 +66,9 @@ func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *r
 			}
 			seen.Answered(http.StatusOK, answer.GetUpstreamRequestId())
 			seen.Reading(provider.Reading(answer.GetCompletion()))
+			if !r.GetIncludeExtensions() {
+				plain(answer.GetCompletion().ProtoReflect())
+			}
 			response = &routerv1.ChatResponse{
 				Completion: answer.GetCompletion(), Served: served(t, answer, n),
 			}

@@ -426,3 +426,19 @@ func TestDeadlines(t *testing.T) {
 		})
 	}
 }
+
+// TestChatExtensions: what the vocabulary has no words for comes where it is asked for only, since another provider might
+// refuse a conversation with it.
+func TestChatExtensions(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, write(200, "application/json", strings.Replace(answer, `"content":"Hi"`, `"content":"Hi","mood":"fine"`, 1)))
+	for _, include := range []bool{false, true} {
+		r, err := m.server.Chat(t.Context(), ask(func(r *routerv1.ChatRequest) { r.Model, r.IncludeExtensions = "x", include }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(r.GetCompletion().GetMessage().GetExtensions()) > 0; got != include {
+			t.Errorf("include %v: %v", include, r)
+		}
+	}
+}

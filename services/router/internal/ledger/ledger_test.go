@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,12 +29,16 @@ import (
 // books is a usage service that keeps events in memory, and fails where it is told to.
 type books struct {
 	usagev1.UnimplementedUsageServiceServer
-	mu     sync.Mutex
-	rows   map[string]*usagev1.Event
-	again  int
-	events chan struct{}
-	// trouble decides, for each batch, what goes wrong.
-	trouble func() trouble
+	deciding sync.Mutex
+	mu       sync.Mutex
+	rows     map[string]*usagev1.Event
+	again    int
+	events   chan struct{}
+	// hang, where it isn't nil, is what the first batch waits for.
+	hang    chan struct{}
+	hanging atomic.Bool
+	// decide says, for each batch, what goes wrong; one asks at a time.
+	decide func() trouble
 }
 
 type trouble int
@@ -46,7 +51,14 @@ const (
 )
 
 func newBooks(f func() trouble) *books {
-	return &books{rows: make(map[string]*usagev1.Event), events: make(chan struct{}, 1), trouble: f}
+	return &books{rows: make(map[string]*usagev1.Event), events: make(chan struct{}, 1), decide: f}
+}
+
+// trouble is what goes wrong next.
+func (b *books) trouble() trouble {
+	b.deciding.Lock()
+	defer b.deciding.Unlock()
+	return b.decide()
 }
 
 func (b *books) Ingest(stream grpc.BidiStreamingServer[usagev1.IngestRequest, usagev1.IngestResponse]) error {
@@ -57,6 +69,9 @@ func (b *books) Ingest(stream grpc.BidiStreamingServer[usagev1.IngestRequest, us
 		}
 		if err != nil {
 			return err
+		}
+		if b.hanging.CompareAndSwap(false, true) && b.hang != nil {
+			<-b.hang
 		}
 		what := b.trouble()
 		if what == refused {
@@ -90,6 +105,12 @@ func (b *books) keep(events []*usagev1.Event) {
 	case b.events <- struct{}{}:
 	default:
 	}
+}
+
+func (b *books) row(n int) *usagev1.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rows[event(n).GetId()]
 }
 
 func (b *books) count() int {
@@ -188,8 +209,14 @@ func TestEachOnce(t *testing.T) {
 	if testing.Short() {
 		rounds = 20
 	}
-	random := rand.New(rand.NewPCG(1, 2))
-	b := newBooks(func() trouble { return trouble(random.IntN(4)) })
+	random, fate := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
+	fine := false
+	b := newBooks(func() trouble {
+		if fine {
+			return none
+		}
+		return trouble(fate.IntN(4))
+	})
 	client := serve(t, b)
 	dir := t.TempDir()
 	n := 0
@@ -205,7 +232,9 @@ func TestEachOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.trouble = func() trouble { return none }
+	b.deciding.Lock()
+	fine = true
+	b.deciding.Unlock()
 	s := openSpool(t, dir, spool.Options{MaxBytes: 1 << 20})
 	l := ledger.New(s, client, quick())
 	stop := run(t, l)
@@ -215,7 +244,7 @@ func TestEachOnce(t *testing.T) {
 		t.Errorf("lag %d events, %d bytes", events, bytes)
 	}
 	for i := range n {
-		if got := b.rows[event(i).GetId()]; !proto.Equal(got, event(i)) {
+		if got := b.row(i); !proto.Equal(got, event(i)) {
 			t.Fatalf("event %d: %v", i, got)
 		}
 	}
@@ -229,14 +258,8 @@ func TestAServiceThatHangs(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})
 	t.Cleanup(sync.OnceFunc(func() { close(hang) }))
-	first := true
-	b := newBooks(func() trouble {
-		if first {
-			first = false
-			<-hang
-		}
-		return none
-	})
+	b := newBooks(func() trouble { return none })
+	b.hang = hang
 	o := quick()
 	o.AckTimeout = 20 * time.Millisecond
 	l := ledger.New(openSpool(t, t.TempDir(), spool.Options{}), serve(t, b), o)
@@ -329,7 +352,7 @@ func TestRecordMends(t *testing.T) {
 	stop := run(t, l)
 	b.reaches(t, 1)
 	stop()
-	got := b.rows[e.GetId()]
+	got := b.row(1)
 	if got.GetModel() != "a?b" || got.GetTags()["k?"] != "v?" || got.GetTags()["fine"] != "yes" || len(got.GetTags()) != 2 {
 		t.Errorf("%v", got)
 	}

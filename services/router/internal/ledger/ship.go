@@ -42,7 +42,7 @@ func (s *shipper) run(ctx context.Context) error {
 		context.AfterFunc(hard, func() { timer.Stop() })
 	})()
 	s.soft, s.hard = ctx, hard
-	defer s.disconnect()
+	defer s.sayGoodbye()
 	for s.gather() {
 		s.deliver()
 	}
@@ -156,6 +156,22 @@ func (s *shipper) disconnect() {
 	s.hangUp()
 	s.stream = nil
 }
+
+// sayGoodbye ends the stream so that the service sees an ordinary end.
+func (s *shipper) sayGoodbye() {
+	if s.stream == nil {
+		return
+	}
+	late := time.AfterFunc(goodbye, s.hangUp)
+	defer late.Stop()
+	if s.stream.CloseSend() == nil {
+		_, _ = s.stream.Recv()
+	}
+	s.disconnect()
+}
+
+// goodbye is how long the service may take to end a stream.
+const goodbye = time.Second
 
 // confirmed frees what the service has.
 func (s *shipper) confirmed() {

@@ -22,7 +22,7 @@ type line struct {
 
 const (
 	// patience is how long an answer may take, and attempts how often a message is sent: it counts once.
-	patience = 150 * time.Millisecond
+	patience = 400 * time.Millisecond
 	attempts = 2
 )
 

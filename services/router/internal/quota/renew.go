@@ -147,6 +147,7 @@ func (s *stock) giveAway(now time.Time, last bool) *ratelimitv1.Stock {
 		s.want(m, now)
 	}
 	s.away, s.low = true, false
+	s.owedRequests, s.owedTokens = min(s.requests, 0), min(s.tokens, 0)
 	s.requests, s.tokens, s.places = 0, 0, 0
 	s.sent, s.batch = s.batch, new(batch)
 	return m
@@ -201,12 +202,13 @@ func (s *stock) turn(returnable int64, valid time.Duration) {
 	}
 }
 
-// lost is the end of a renewal without an answer: what was given back is gone, and what was spent of it stays so.
+// lost is the end of a renewal without an answer: what was given back is gone, what was spent of it stays so, and an
+// overrun is told again.
 func (s *stock) lost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.away, s.until = false, time.Time{}
-	s.requests, s.tokens = min(s.requests, 0), min(s.tokens, 0)
+	s.requests, s.tokens = min(s.requests, 0)+s.owedRequests, min(s.tokens, 0)+s.owedTokens
 	s.sent = nil
 }
 

@@ -18,11 +18,12 @@ type stock struct {
 	away  bool
 	until time.Time // what is held may be spent
 	// requests and tokens may be spent; below zero more was used than was there. places are held, used of them are in use.
-	requests, tokens int64
-	places, used     int64
-	low              bool // a renewal was asked for
-	lowRequests      int64
-	lowTokens        int64
+	requests, tokens         int64
+	places, used             int64
+	owedRequests, owedTokens int64 // overruns told in a message that isn't answered yet
+	low                      bool  // a renewal was asked for
+	lowRequests              int64
+	lowTokens                int64
 
 	// batch are the calls of the present grant, sent those of the one that was given back and isn't answered yet. What calls
 	// of earlier grants don't use goes back by way of the service, which tells how much can still come back.

@@ -1,0 +1,321 @@
+package quota_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/quota"
+)
+
+func account(key, tenant *ratelimitv1.Limits) quota.Account {
+	return quota.Account{Tenant: "acme", KeyID: "k1", Key: key, TenantLimits: tenant}
+}
+
+func scope(kind ratelimitv1.ScopeKind, id string, l *ratelimitv1.Limits) *ratelimitv1.Scope {
+	return &ratelimitv1.Scope{Kind: kind, Id: id, Limits: l}
+}
+
+// inBubble runs a test in a bubble of time, with a service and a keeper of it.
+func inBubble(t *testing.T, run func(t *testing.T, f *fake, k *quota.Keeper)) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(time.Now)
+		k := hold(t, f, quota.Options{Holder: "r"})
+		synctest.Wait()
+		run(t, f, k)
+	})
+}
+
+// mustReserve reserves or fails the test.
+func mustReserve(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64) *quota.Reservation {
+	t.Helper()
+	r, err := k.Reserve(t.Context(), a, "req", tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustRefuse(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64, reason errorsv1.Reason, scope, dimension, limit string) *fault.Error {
+	t.Helper()
+	_, err := k.Reserve(t.Context(), a, "req", tokens)
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		t.Fatalf("%v, want a fault", err)
+	}
+	if f.Reason != reason || f.Metadata["scope"] != scope || f.Metadata["dimension"] != dimension || f.Metadata["limit"] != limit {
+		t.Fatalf("%v %v, want %v of %s %s %s", f, f.Metadata, reason, scope, dimension, limit)
+	}
+	return f
+}
+
+func TestNoLimits(t *testing.T) {
+	t.Parallel()
+	k := quota.New(newFake(time.Now), quota.Options{})
+	for _, a := range []quota.Account{account(nil, nil), account(&ratelimitv1.Limits{}, &ratelimitv1.Limits{})} {
+		r := mustReserve(t, k, a, 10)
+		if r != nil {
+			t.Error("a reservation of nothing isn't nil")
+		}
+		r.Settle(5, false)
+		if r.Balances() != nil {
+			t.Error("balances without limits")
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *fake, k *quota.Keeper) {
+		a := account(&ratelimitv1.Limits{RequestsPerMinute: 2}, &ratelimitv1.Limits{TokensPerMinute: 60, ConcurrentRequests: 2})
+		mustRefuse(t, k, a, 61, errorsv1.Reason_REASON_LARGER_THAN_LIMIT, "tenant", "tokens", "60")
+		one := mustReserve(t, k, a, 50)
+		f := mustRefuse(t, k, a, 20, errorsv1.Reason_REASON_RATE_LIMITED, "tenant", "tokens", "60")
+		if f.RetryAfter != 10*time.Second {
+			t.Errorf("retry after %v", f.RetryAfter)
+		}
+		two := mustReserve(t, k, a, 5)
+		mustRefuse(t, k, a, 0, errorsv1.Reason_REASON_RATE_LIMITED, "key", "requests", "2")
+		time.Sleep(time.Minute)
+		mustRefuse(t, k, a, 0, errorsv1.Reason_REASON_RATE_LIMITED, "tenant", "concurrency", "2")
+		one.Settle(50, false)
+		two.Settle(5, false)
+		synctest.Wait()
+		mustReserve(t, k, a, 0).Settle(0, false)
+	})
+}
+
+// warm has a keeper take a stock for an account.
+func warm(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64) {
+	t.Helper()
+	for range 50 {
+		mustReserve(t, k, a, tokens).Settle(tokens, false)
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	synctest.Wait()
+}
+
+var plenty = &ratelimitv1.Limits{RequestsPerMinute: 600_000, TokensPerMinute: 60_000_000, ConcurrentRequests: 10_000}
+
+func TestPlentyIsPaidFromStock(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		a := account(plenty, plenty)
+		warm(t, k, a, 100)
+		before, _, _ := f.counts()
+		for range 500 {
+			mustReserve(t, k, a, 100).Settle(100, false)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if after, _, _ := f.counts(); after != before {
+			t.Errorf("%d of 500 calls asked the service", after-before)
+		}
+	})
+}
+
+func TestIdleStockIsGivenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		warm(t, k, account(plenty, nil), 100)
+		time.Sleep(5 * time.Second)
+		s := scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", plenty)
+		if _, tokens, held := f.left("acme", s); held != 0 || tokens != plenty.GetTokensPerMinute() {
+			t.Errorf("%d tokens left, %d held", tokens, held)
+		}
+	})
+}
+
+func TestUnusedTokensComeBack(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"within the grant": 0, "after the grant": 3500 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+				l := &ratelimitv1.Limits{TokensPerMinute: 600_000}
+				a := account(l, nil)
+				big := mustReserve(t, k, a, 500_000) // room for what comes back
+				warm(t, k, a, 1000)
+				r := mustReserve(t, k, a, 1500)
+				time.Sleep(wait)
+				_, before, _ := f.left("acme", scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", l))
+				r.Settle(500, false)
+				r.Settle(0, true)
+				began := time.Now()
+				time.Sleep(5 * time.Second)
+				_, after, held := f.left("acme", scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", l))
+				refilled := int64(time.Since(began).Minutes() * 600_000)
+				if got := after + held - before - refilled; wait > 0 && (got < 990 || got > 1000) {
+					t.Errorf("%d came back, want 1000", got)
+				}
+				big.Settle(500_000, false)
+			})
+		})
+	}
+}
+
+func TestOverrunBlocks(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *fake, k *quota.Keeper) {
+		a := account(&ratelimitv1.Limits{TokensPerMinute: 60_000}, nil)
+		warm(t, k, a, 10)
+		mustReserve(t, k, a, 10).Settle(90_000, false)
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		f := mustRefuse(t, k, a, 10, errorsv1.Reason_REASON_RATE_LIMITED, "key", "tokens", "60000")
+		if f.RetryAfter < 25*time.Second {
+			t.Errorf("retry after %v", f.RetryAfter)
+		}
+	})
+}
+
+func TestBalances(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *fake, k *quota.Keeper) {
+		a := account(&ratelimitv1.Limits{RequestsPerMinute: 1000, TokensPerMinute: 100_000}, &ratelimitv1.Limits{RequestsPerMinute: 5000})
+		warm(t, k, a, 100)
+		r := mustReserve(t, k, a, 100)
+		all := r.Balances()
+		if len(all) != 2 || all[0].GetLimit() != 1000 || all[1].GetLimit() != 100_000 {
+			t.Fatalf("%v", all)
+		}
+		if n := all[0].GetRemaining(); n < 950 || n > 1000 {
+			t.Errorf("%d requests left", n)
+		}
+		r.Settle(100, false)
+	})
+}
+
+// L3: while nobody answers, decisions come in time, by this router's part, and it recovers by itself.
+func TestOutage(t *testing.T) {
+	for name, begin := range map[string]func(f *fake) (end func()){
+		"stalled": func(f *fake) func() { return f.stall() },
+		"down": func(f *fake) func() {
+			f.setDown(true)
+			return func() { f.setDown(false) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+				hold(t, f, quota.Options{Holder: "other"}) // two routers: half of the limit each
+				time.Sleep(1100 * time.Millisecond)
+				a := account(&ratelimitv1.Limits{RequestsPerMinute: 60, ConcurrentRequests: 80}, nil)
+				mustReserve(t, k, a, 0).Settle(0, false)
+				end := begin(f)
+				admitted, began := 0, time.Now()
+				for range 200 {
+					asked := time.Now()
+					if r, err := k.Reserve(t.Context(), a, "req", 0); err == nil {
+						admitted++
+						r.Settle(0, false)
+					}
+					if took := time.Since(asked); took > 25*time.Millisecond {
+						t.Fatalf("a decision took %v", took)
+					}
+				}
+				if most := 30 + int(30*time.Since(began).Minutes()); admitted < 30 || admitted > most+1 {
+					t.Errorf("%d admitted, want 30 to %d", admitted, most+1)
+				}
+				if !k.Degraded() {
+					t.Error("not marked as degraded")
+				}
+				end()
+				time.Sleep(time.Second)
+				if k.Degraded() {
+					t.Error("still degraded")
+				}
+				before, _, _ := f.counts()
+				mustReserve(t, k, a, 0).Settle(0, false)
+				if after, _, _ := f.counts(); after == before {
+					t.Error("the service isn't asked again")
+				}
+			})
+		})
+	}
+}
+
+// What timed out may have happened: it is taken back.
+func TestLostAnswerIsTakenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		end := f.stall()
+		mustReserve(t, k, account(&ratelimitv1.Limits{RequestsPerMinute: 60}, nil), 0)
+		end()
+		time.Sleep(3 * time.Second)
+		if _, settles, _ := f.counts(); settles != 1 {
+			t.Errorf("%d settlements", settles)
+		}
+	})
+}
+
+func TestServiceAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		f.mu.Lock()
+		f.degraded = true
+		f.mu.Unlock()
+		mustReserve(t, k, account(plenty, nil), 0).Settle(0, false)
+		if !k.Degraded() {
+			t.Error("a service that decides alone isn't told")
+		}
+	})
+}
+
+func TestCallerLeaves(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		end := f.stall()
+		defer end()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		defer cancel()
+		_, err := k.Reserve(ctx, account(&ratelimitv1.Limits{RequestsPerMinute: 60}, nil), "req", 0)
+		if f := fault.From(err); err == nil || f.Reason != errorsv1.Reason_REASON_TIMEOUT {
+			t.Errorf("%v", err)
+		}
+		if k.Degraded() {
+			t.Error("a caller that left taught something about the service")
+		}
+	})
+}
+
+// L2: 64 streams on one limit never have more settled and reserved together than there is.
+func TestStreamsOnOneLimit(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		const limit, streams = 100_000, 64
+		l := &ratelimitv1.Limits{TokensPerMinute: limit}
+		a := account(nil, l)
+		keepers := []*quota.Keeper{k, hold(t, f, quota.Options{Holder: "b"})}
+		var mu sync.Mutex
+		var settled, reserved int64
+		began := time.Now()
+		check := func(s, r int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			settled, reserved = settled+s, reserved+r
+			if most := int64(limit * (1 + time.Since(began).Minutes())); settled+reserved > most {
+				t.Errorf("%d settled and %d reserved of %d", settled, reserved, most)
+			}
+		}
+		var wg sync.WaitGroup
+		for i := range streams {
+			wg.Go(func() {
+				rnd := rand.New(rand.NewPCG(uint64(i), 7))
+				for range 100 {
+					n := rnd.Int64N(3000)
+					if r, err := keepers[i%2].Reserve(t.Context(), a, strconv.Itoa(i), n); err == nil {
+						check(0, n)
+						time.Sleep(time.Duration(rnd.IntN(3000)) * time.Millisecond)
+						used := rnd.Int64N(n + 1)
+						check(used, -n)
+						r.Settle(used, false)
+					}
+					time.Sleep(time.Duration(rnd.IntN(100)) * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if could := limit * (1 + time.Since(began).Minutes()); float64(settled) < 0.5*could {
+			t.Errorf("only %d settled of %.0f", settled, could)
+		}
+		t.Logf("%d settled in %v, of %.0f", settled, time.Since(began), limit*(1+time.Since(began).Minutes()))
+	})
+}

@@ -1,0 +1,136 @@
+package quota_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/quota"
+)
+
+// admission is one call that passed: between asking and knowing.
+type admission struct{ asked, known time.Time }
+
+// worst is how many admissions more than limit + limit*t there were in the worst window. An admission may have happened
+// at any time between asking and knowing: windows are taken as wide as they can have been.
+func worst(all []admission, perMinute int64) float64 {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.SortFunc(all, func(a, b admission) int { return a.known.Compare(b.known) })
+	zero, limit := all[0].asked, float64(perMinute)
+	most, begin := math.Inf(-1), math.Inf(-1)
+	for j, a := range all {
+		begin = max(begin, limit*a.asked.Sub(zero).Minutes()-float64(j))
+		most = max(most, begin+float64(j+1)-limit*a.known.Sub(zero).Minutes()-limit)
+	}
+	return most
+}
+
+// hold runs a keeper for the length of a test.
+func hold(tb testing.TB, client ratelimitv1.RateLimitServiceClient, o quota.Options) *quota.Keeper {
+	tb.Helper()
+	k := quota.New(client, o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
+	return k
+}
+
+// saturate has keepers admit as much as they can until they refuse and for a while longer. It returns what was admitted,
+// and how long it took.
+func saturate(t *testing.T, keepers []*quota.Keeper, perMinute int64, d time.Duration, load int) ([]admission, time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	account := quota.Account{Tenant: "acme", TenantLimits: &ratelimitv1.Limits{RequestsPerMinute: perMinute}}
+	var mu sync.Mutex
+	var all []admission
+	var once sync.Once
+	var wg sync.WaitGroup
+	began := time.Now()
+	for i := range load {
+		k := keepers[i%len(keepers)]
+		wg.Go(func() {
+			own := ask(ctx, k, account, strconv.Itoa(i), func() { once.Do(func() { time.AfterFunc(d, cancel) }) })
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, own...)
+		})
+	}
+	wg.Wait()
+	return all, time.Since(began)
+}
+
+func ask(ctx context.Context, k *quota.Keeper, a quota.Account, id string, refused func()) (all []admission) {
+	for ctx.Err() == nil {
+		began := time.Now()
+		r, err := k.Reserve(ctx, a, id, 0)
+		if err == nil {
+			all = append(all, admission{asked: began, known: time.Now()})
+			r.Settle(0, false)
+			continue
+		}
+		refused()
+		t := time.NewTimer(time.Duration(rand.IntN(1000)+500) * time.Microsecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+	}
+	return all
+}
+
+// skews are what the clocks of routers are off by.
+var skews = []time.Duration{500 * time.Millisecond, -500 * time.Millisecond, time.Hour, -time.Hour}
+
+func skewed(tb testing.TB, client ratelimitv1.RateLimitServiceClient, timeout time.Duration) []*quota.Keeper {
+	tb.Helper()
+	var all []*quota.Keeper
+	for i, skew := range skews {
+		all = append(all, hold(tb, client, quota.Options{
+			Holder: "r" + strconv.Itoa(i), Clock: func() time.Time { return time.Now().Add(skew) }, Timeout: timeout,
+		}))
+	}
+	return all
+}
+
+// checkWindow holds admissions against the promise: never more, and at saturation at most 1 % less.
+func checkWindow(t *testing.T, all []admission, perMinute int64, d time.Duration) {
+	t.Helper()
+	could := float64(perMinute) * (1 + d.Minutes())
+	t.Logf("%d per minute: %d admitted of %.1f (%.2f %%); worst window %+.2f", perMinute, len(all), could,
+		100*float64(len(all))/could, worst(all, perMinute))
+	if over := worst(all, perMinute); over > 0 {
+		t.Errorf("a window admitted %.2f too many", over)
+	}
+	if float64(len(all)) < 0.99*could-1 {
+		t.Errorf("%d admitted, less than 99 %% of %.1f", len(all), could)
+	}
+}
+
+// L1 with a service that is exact: whatever the keepers hold, no window admits more than the limit.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	for _, perMinute := range []int64{600, 6000, 60_000} {
+		t.Run(strconv.FormatInt(perMinute/60, 10)+" per second", func(t *testing.T) {
+			t.Parallel()
+			keepers := skewed(t, newFake(time.Now), time.Second)
+			all, took := saturate(t, keepers, perMinute, 2*time.Second, 32)
+			checkWindow(t, all, perMinute, took)
+		})
+	}
+}
