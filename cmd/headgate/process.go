@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -241,7 +242,28 @@ func (p *process) addKeyring() {
 	ring := keyring.New(keysv1.NewKeyServiceClient(p.peers.keys), p.hasher(), keyring.Options{Logger: p.log})
 	p.callers.Verifier = auth.FirstOf(ring, auth.NewAdminKey(p.cfg.AdminKey.Reveal()))
 	p.keyring = ring
+	p.measureKeys(ring)
 	p.group.Add(run.Component{Name: "keyring", Run: ring.Run})
+}
+
+// measureKeys shows how many keys are known here, and whether the keys service is heard.
+func (p *process) measureKeys(ring *keyring.Keyring) {
+	known := func(_ context.Context, o metric.Int64Observer) error { o.Observe(int64(ring.Len())); return nil }
+	stale := func(_ context.Context, o metric.Int64Observer) error {
+		n := int64(0)
+		if ring.Stale() {
+			n = 1
+		}
+		o.Observe(n)
+		return nil
+	}
+	_, err1 := p.tel.Meter().Int64ObservableGauge("headgate.keys.known",
+		metric.WithDescription("Callers' keys that this process knows."), metric.WithInt64Callback(known))
+	_, err2 := p.tel.Meter().Int64ObservableGauge("headgate.keys.stale",
+		metric.WithDescription("1 while the keys service can't be heard and known keys are still accepted."), metric.WithInt64Callback(stale))
+	if err := errors.Join(err1, err2); err != nil {
+		p.log.Warn("no metrics of keys", "error", err)
+	}
 }
 
 // addRouter adds the router.

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
+	"github.com/headgate-mesh/headgate/kit/peer"
 )
 
 // usageAsk is what `headgate usage` was asked for.
@@ -35,6 +36,7 @@ func runUsage(ctx context.Context, e env, args []string) error {
 	flags := flag.NewFlagSet("usage", flag.ContinueOnError)
 	flags.SetOutput(e.stderr)
 	mesh := addMeshFlags(flags)
+	mesh.service = func(p Peers) peer.Config { return p.Usage }
 	read := addUsageFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -2,8 +2,10 @@ package keyring_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -32,7 +34,9 @@ func reason(err error) errorsv1.Reason {
 	return fault.From(err).Reason
 }
 
-func hasher() *apikey.Hasher { return apikey.NewHasher(auth.Secret("a root secret for tests, 32 byte")) }
+func hasher() *apikey.Hasher {
+	return apikey.NewHasher(auth.Secret("a root secret for tests, 32 byte"))
+}
 
 // issued is a key and what the feed says of it.
 type issued struct {
@@ -86,9 +90,9 @@ func revoked(ids ...string) *keysv1.WatchResponse { return &keysv1.WatchResponse
 // scripted is a keys service without a network. Every Watch shows on opened and then gets what is sent to feeds.
 type scripted struct {
 	keysv1.KeyServiceClient
-	// opened counts calls of Watch; fail, where it is set, is what they return.
+	// opened counts calls of Watch; they fail while down is set.
 	opened chan struct{}
-	fail   error
+	down   atomic.Bool
 	feed   chan *keysv1.WatchResponse
 }
 
@@ -98,11 +102,13 @@ func newScripted() *scripted {
 
 func (s *scripted) Watch(ctx context.Context, _ *keysv1.WatchRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[keysv1.WatchResponse], error) {
 	s.opened <- struct{}{}
-	if s.fail != nil {
-		return nil, s.fail
+	if s.down.Load() {
+		return nil, errDown
 	}
 	return &scriptedStream{ctx: ctx, feed: s.feed}, nil
 }
+
+var errDown = errors.New("connection refused")
 
 // scriptedStream is one Watch. A nil message is its end.
 type scriptedStream struct {

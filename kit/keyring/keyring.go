@@ -4,6 +4,9 @@
 // A revoked key is refused as soon as the feed tells, which is milliseconds. A feed that breaks or falls silent is
 // opened again within a second or so; meanwhile the keyring serves what it knew, flagged as stale, and after a bounded
 // time refuses everybody rather than accept a key that may be revoked by now (promise K1).
+//
+// A key is hashed each time it is asked about, at the gateway and again at the router: that is a third of a microsecond
+// (see the benchmarks), too little for a cache of verified keys, which would have to hold secrets and forget in time.
 package keyring
 
 import (

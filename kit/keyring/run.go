@@ -23,27 +23,37 @@ const (
 
 // Run follows the feed until ctx ends, and returns nil then. It opens a feed that broke again and again.
 func (k *Keyring) Run(ctx context.Context) error {
-	delay, level := firstDelay, slog.LevelWarn
+	delay, warned := firstDelay, false
 	for {
 		opened := k.options.Clock()
 		synced, err := k.follow(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if synced {
-			level = slog.LevelWarn
-		}
 		if synced && k.options.Clock().Sub(opened) >= goodFeed {
 			delay = firstDelay
 		}
-		k.options.Logger.Log(ctx, level, "the feed of keys broke; known keys stay in use for a while",
-			"error", err, "keys", k.Len(), "again_in", delay)
-		level = slog.LevelDebug // one warning is enough for all the attempts of an outage
+		warned = k.report(ctx, err, warned && !synced, delay)
 		if !wait(ctx, jitter(delay)) {
 			return nil
 		}
 		delay = min(2*delay, maxDelay)
 	}
+}
+
+// report logs that the feed broke. One warning is enough for all the attempts of an outage, and an end that the keys
+// service meant, which is how it stops, is none.
+func (k *Keyring) report(ctx context.Context, err error, warned bool, delay time.Duration) bool {
+	level := slog.LevelWarn
+	switch {
+	case warned:
+		level = slog.LevelDebug
+	case errors.Is(err, errEnded):
+		level = slog.LevelInfo
+	}
+	k.options.Logger.Log(ctx, level, "the feed of keys broke; known keys stay in use for a while",
+		"error", err, "keys", k.Len(), "again_in", delay)
+	return warned || level == slog.LevelWarn
 }
 
 // jitter keeps the nodes of a mesh from coming back all at once: half of the delay to all of it.

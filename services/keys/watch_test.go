@@ -2,7 +2,9 @@ package keys_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -140,7 +142,20 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t, "", nil)
 	k, secret := m.create(asAdmin(), &keysv1.CreateKeyRequest{})
+	open, err := m.watchers().Watch(t.Context(), &keysv1.WatchRequest{})
+	if err == nil {
+		_, err = open.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.service.Drain()
+	for err == nil {
+		_, err = open.Recv()
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Errorf("an open watch ends with %v", err)
+	}
 	stream, err := m.watchers().Watch(t.Context(), &keysv1.WatchRequest{})
 	if err == nil {
 		_, err = stream.Recv()

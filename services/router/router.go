@@ -68,6 +68,9 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.measure(deps.Meter); err != nil {
+		return nil, err
+	}
 	desk := b.desk(cfg, deps, observer)
 	return &Service{
 		catalog: c, books: b, background: background, chat: chat.New(c, desk), relay: relay.New(c, desk, b.answers),

@@ -63,7 +63,7 @@ var Services = []string{"keys", "ratelimit", "cache", "usage", "router"}
 // Start runs a mesh until the test ends.
 func Start(t testing.TB, o Options) *Mesh {
 	t.Helper()
-	m := &Mesh{HTTP: freeAddr(t), GRPC: freeAddr(t), Ops: freeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}, ops: map[string]string{}}
+	m := &Mesh{HTTP: FreeAddr(t), GRPC: FreeAddr(t), Ops: FreeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}, ops: map[string]string{}}
 	m.startUpstream(t, o.Upstream)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "headgate.yaml")
@@ -77,7 +77,7 @@ func Start(t testing.TB, o Options) *Mesh {
 		return m
 	}
 	for _, name := range Services {
-		m.addrs[name] = freeAddr(t)
+		m.addrs[name] = FreeAddr(t)
 	}
 	m.addrs["router"] = m.GRPC
 	for _, name := range Services {
@@ -103,7 +103,7 @@ func (m *Mesh) environment() []string {
 // StartService starts one of Services of a split mesh, the first time or again, at the same address.
 func (m *Mesh) StartService(t testing.TB, name string) {
 	t.Helper()
-	m.ops[name] = freeAddr(t)
+	m.ops[name] = FreeAddr(t)
 	m.run(t, append(m.environment(), "HEADGATE_GRPC_ADDR="+m.addrs[name], "HEADGATE_OPS_ADDR="+m.ops[name]), append(command(name), "--config", m.file)...)
 }
 
@@ -113,6 +113,28 @@ func command(name string) []string {
 		return []string{"usage", "serve"} // alone, it asks
 	}
 	return []string{name}
+}
+
+// StartNode starts another router and gateway with a rate limiter and a cache of their own beside a split mesh, over its
+// keys and its ledger, until the test ends.
+func (m *Mesh) StartNode(t testing.TB) *Mesh {
+	t.Helper()
+	n := &Mesh{
+		HTTP: FreeAddr(t), GRPC: FreeAddr(t), Ops: FreeAddr(t), Sim: m.Sim, Upstream: m.Upstream, options: m.options, file: m.file,
+		procs: map[string]*exec.Cmd{}, addrs: map[string]string{"keys": m.addrs["keys"], "usage": m.addrs["usage"]}, ops: map[string]string{},
+	}
+	n.options.Env = append(slices.Clone(m.options.Env), "HEADGATE_DATA_DIR="+t.TempDir())
+	own := []string{"ratelimit", "cache", "router"}
+	n.addrs["ratelimit"], n.addrs["cache"], n.addrs["router"] = FreeAddr(t), FreeAddr(t), n.GRPC
+	for _, name := range own {
+		n.StartService(t, name)
+	}
+	n.run(t, append(n.environment(), "HEADGATE_HTTP_ADDR="+n.HTTP, "HEADGATE_OPS_ADDR="+n.Ops), "gateway", "--config", n.file)
+	n.waitReady(t)
+	for _, name := range own {
+		waitFor(t, n, "http://"+n.ops[name]+"/readyz")
+	}
+	return n
 }
 
 // Addr is where a service listens for gRPC: its own address in a split mesh, the one there is otherwise.
@@ -271,7 +293,8 @@ var ports atomic.Int64
 
 const firstPort, lastPort = 12000, 32000
 
-func freeAddr(t testing.TB) string {
+// FreeAddr is an address on loopback where nothing listens.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	for range lastPort - firstPort {
 		port := firstPort + (int64(os.Getpid())*61+ports.Add(1))%(lastPort-firstPort)

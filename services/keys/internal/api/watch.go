@@ -11,14 +11,18 @@ import (
 	"github.com/headgate-mesh/headgate/services/keys/internal/feed"
 )
 
-// Watch sends every valid key, then each change. It ends with SERVICE_UNAVAILABLE where the watcher has to start over.
+// Watch sends every valid key, then each change. It ends with SERVICE_UNAVAILABLE where the watcher fell behind and has to
+// start over, and well where the service stops.
 func (s *Server) Watch(_ *keysv1.WatchRequest, stream grpc.ServerStreamingServer[keysv1.WatchResponse]) error {
 	w, err := s.begin(stream.Send)
 	if err != nil {
 		return again(err)
 	}
 	defer w.Stop()
-	return again(w.Follow(stream.Context(), stream.Send))
+	if err = w.Follow(stream.Context(), stream.Send); errors.Is(err, feed.ErrClosed) {
+		return nil
+	}
+	return again(err)
 }
 
 // begin sends the snapshot. The list of all keys ends with it, for the stream may live for hours.

@@ -118,3 +118,24 @@ func (w *Watch) look() {
 		w.cancel(TimeoutError(timerGap, w.gap))
 	}
 }
+
+// LateTimeout is a TimeoutError that isn't made before somebody asks for it, with errors.As: every call has such a cause
+// at hand, and hardly any needs it.
+func LateTimeout(timer string, limit time.Duration) error { return lateTimeout{timer, limit} }
+
+type lateTimeout struct {
+	timer string
+	limit time.Duration
+}
+
+// Error implements error.
+func (l lateTimeout) Error() string { return TimeoutError(l.timer, l.limit).Error() }
+
+// As makes the error.
+func (l lateTimeout) As(target any) bool {
+	f, ok := target.(**fault.Error)
+	if ok {
+		*f = TimeoutError(l.timer, l.limit)
+	}
+	return ok
+}

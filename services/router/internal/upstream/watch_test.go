@@ -133,6 +133,10 @@ func TestUnwatched(t *testing.T) {
 func TestTimeoutError(t *testing.T) {
 	t.Parallel()
 	err := upstream.TimeoutError("gap", time.Minute)
+	var late *fault.Error
+	if !errors.As(upstream.LateTimeout("gap", time.Minute), &late) || late.Error() != err.Error() || late.Reason != err.Reason {
+		t.Errorf("later it is %v", late)
+	}
 	if err.Reason != errorsv1.Reason_REASON_TIMEOUT || err.Metadata["timer"] != "gap" || err.Metadata["limit"] != "1m0s" {
 		t.Errorf("%v %v", err, err.Metadata)
 	}
