@@ -9,6 +9,9 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // version is set by the linker.
@@ -45,6 +48,7 @@ func commands() []command {
 
 func main() {
 	heap := heapFloor(os.LookupEnv)
+	redis.SetLogger(&logging.VoidLogger{}) // it would write to standard error by itself; whoever uses it logs what fails
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	e := env{stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
 	err := dispatch(ctx, e, os.Args[1:])

@@ -15,8 +15,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/keyring"
@@ -301,10 +304,13 @@ func (p *process) serveGRPC() {
 	p.log.Info("gRPC listens", "addr", p.lis.Addr().String())
 }
 
-// shared messages cross the in-process channel by reference: the relay's bytes, which nobody changes once they are sent.
+// shared messages cross the in-process channel by reference: those of the hot path, which nobody changes once they are
+// sent.
 func shared(m proto.Message) bool {
 	switch m.(type) {
-	case *routerv1.RelayRequest, *routerv1.RelayResponse:
+	case *routerv1.RelayRequest, *routerv1.RelayResponse,
+		*ratelimitv1.ReserveRequest, *ratelimitv1.ReserveResponse, *ratelimitv1.SettleRequest,
+		*cachev1.LookupResponse, *cachev1.StoreRequest, *usagev1.IngestRequest:
 		return true
 	}
 	return false

@@ -8,13 +8,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/services/cache"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goredis.SetLogger(&logging.VoidLogger{})
+	goleak.VerifyTestMain(m)
+}
 
 func TestConfig(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func encode(e store.Entry, g store.Generation) []byte {
 	out := make([]byte, 5, fixed+len(e.Key.Tenant)+len(e.Key.Model)+2*binary.MaxVarintLen32+len(e.Value))
 	out = append(out, g[:]...)
 	out = append(out, e.Key.Digest[:]...)
-	out = binary.BigEndian.AppendUint64(out, uint64(e.StoredAt.UnixNano())) //nolint:gosec // read back the same way
+	out = binary.BigEndian.AppendUint64(out, uint64(e.StoredAt.UnixNano()))
 	for _, text := range []string{e.Key.Tenant, e.Key.Model} {
 		out = binary.AppendUvarint(out, uint64(len(text)))
 		out = append(out, text...)
@@ -50,15 +50,15 @@ func decode(text []byte) (e store.Entry, stamp store.Generation, ok bool) {
 	text = text[5:]
 	text = text[copy(stamp[:], text):]
 	text = text[copy(e.Key.Digest[:], text):]
-	e.StoredAt = time.Unix(0, int64(binary.BigEndian.Uint64(text))) //nolint:gosec // written the same way
+	e.StoredAt = time.Unix(0, int64(binary.BigEndian.Uint64(text)))
 	text = text[8:]
 	for _, into := range []*string{&e.Key.Tenant, &e.Key.Model} {
 		n, size := binary.Uvarint(text)
 		if size <= 0 || n > uint64(len(text)-size) {
 			return store.Entry{}, stamp, false
 		}
-		*into = string(text[size : size+int(n)]) //nolint:gosec // at most a length
-		text = text[size+int(n):]                //nolint:gosec // the same
+		*into = string(text[size : size+int(n)])
+		text = text[size+int(n):]
 	}
 	e.Value = text
 	return e, stamp, true

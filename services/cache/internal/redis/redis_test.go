@@ -9,9 +9,19 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"go.uber.org/goleak"
+
+	"github.com/headgate-mesh/headgate/services/cache/internal/redistest"
 	"github.com/headgate-mesh/headgate/services/cache/internal/store"
 	"github.com/headgate-mesh/headgate/services/cache/internal/store/storetest"
 )
+
+func TestMain(m *testing.M) {
+	goredis.SetLogger(&logging.VoidLogger{})
+	goleak.VerifyTestMain(m)
+}
 
 // patient is a time limit that a busy machine keeps to.
 const patient = 5 * time.Second
@@ -36,18 +46,18 @@ func open(t testing.TB, o Options) *Store {
 	return s
 }
 
-func backend(t *testing.T, r *redisServer, cluster bool) storetest.Backend {
+func backend(t *testing.T, r *redistest.Server, cluster bool) storetest.Backend {
 	return storetest.Backend{
-		Open: func() store.Store { return open(t, Options{URL: r.url(), Cluster: cluster}) },
-		Pass: func(d time.Duration) { r.pass(t, d) },
+		Open: func() store.Store { return open(t, Options{URL: r.URL(), Cluster: cluster}) },
+		Pass: func(d time.Duration) { r.Pass(t, d) },
 	}
 }
 
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) storetest.Backend {
-		r := startRedis(t)
-		t.Cleanup(func() { r.everyKeyEnds(t) })
+		r := redistest.Start(t)
+		t.Cleanup(func() { r.EveryKeyEnds(t, nodeTTL) })
 		return backend(t, r, false)
 	})
 }
@@ -58,8 +68,8 @@ func TestStoreInACluster(t *testing.T) {
 		t.Skip("a cluster takes seconds to come up")
 	}
 	storetest.Run(t, func(t *testing.T) storetest.Backend {
-		r := startRedis(t, "--cluster-enabled", "yes")
-		r.asCluster(t)
+		r := redistest.Start(t, "--cluster-enabled", "yes")
+		r.AsCluster(t)
 		b := backend(t, r, true)
 		open := b.Open
 		b.Open = func() store.Store {
@@ -108,8 +118,8 @@ func get(t *testing.T, s store.Store, k store.Key) store.Result {
 // TestDamagedEntries: every change of a single byte, every cut, and every entry in another's place is noticed.
 func TestDamagedEntries(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s, c := open(t, Options{URL: r.url()}), r.client()
+	r := redistest.Start(t)
+	s, c := open(t, Options{URL: r.URL()}), r.Client()
 	defer c.Close()
 	k := place(1)
 	put(t, s, k, "the answer")
@@ -148,8 +158,8 @@ func TestDamagedEntries(t *testing.T) {
 // TestLostWithdrawals: whatever hash is evicted, nothing withdrawn comes back.
 func TestLostWithdrawals(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s, c := open(t, Options{URL: r.url()}), r.client()
+	r := redistest.Start(t)
+	s, c := open(t, Options{URL: r.URL()}), r.Client()
 	defer c.Close()
 	for _, lost := range []string{allKey, tenantKey("t"), nodeKey} {
 		for _, scope := range []store.Scope{{}, {Tenant: "t"}, {Model: "m"}, {Tenant: "t", Model: "m"}} {
@@ -171,8 +181,8 @@ func TestLostWithdrawals(t *testing.T) {
 // not found.
 func TestServerRestartsFromDisk(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	s, c := open(t, Options{URL: r.url()}), r.client()
+	r := redistest.Start(t)
+	s, c := open(t, Options{URL: r.URL()}), r.Client()
 	put(t, s, place(1), "old")
 	if err := c.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -181,21 +191,21 @@ func TestServerRestartsFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
-	r.stop()
-	r.start(t)
-	c = r.client()
+	r.Stop()
+	r.Start(t)
+	c = r.Client()
 	defer c.Close()
 	if c.Exists(t.Context(), entryKey(place(1))).Val() != 1 {
 		t.Fatal("the server should have the entry again")
 	}
-	for _, s := range []*Store{s, open(t, Options{URL: r.url()})} {
+	for _, s := range []*Store{s, open(t, Options{URL: r.URL()})} {
 		waitFor(t, s)
 		if get(t, s, place(1)).Found {
 			t.Error("the withdrawn answer is back")
 		}
 	}
 	put(t, s, place(1), "new")
-	if another := open(t, Options{URL: r.url()}); !get(t, another, place(1)).Found {
+	if another := open(t, Options{URL: r.URL()}); !get(t, another, place(1)).Found {
 		t.Error("a new connection to the same server withdraws nothing")
 	}
 }
@@ -230,8 +240,8 @@ func silent(t *testing.T) string {
 // nothing at all; a withdrawal fails, and says so in time.
 func TestAbsentRedis(t *testing.T) {
 	t.Parallel()
-	const limit, slack = 25 * time.Millisecond, 100 * time.Millisecond
-	for name, url := range map[string]string{"silent": silent(t), "refuses": "redis://127.0.0.1:" + freePort(t)} {
+	const limit, slack = 25 * time.Millisecond, 500 * time.Millisecond // a busy machine is late; the defaults would take seconds
+	for name, url := range map[string]string{"silent": silent(t), "refuses": "redis://127.0.0.1:" + redistest.FreePort(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var now atomic.Int64
@@ -251,7 +261,7 @@ func TestAbsentRedis(t *testing.T) {
 			}
 			start := time.Now()
 			err := s.Withdraw(t.Context(), store.Scope{})
-			if took := time.Since(start); err == nil || took > time.Second {
+			if took := time.Since(start); err == nil || took > 3*time.Second {
 				t.Errorf("withdraw: %v after %v", err, took)
 			}
 			now.Add(60)
@@ -265,11 +275,11 @@ func TestAbsentRedis(t *testing.T) {
 // TestRedisComesBack: the breaker closes again, by a withdrawal or by itself.
 func TestRedisComesBack(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
+	r := redistest.Start(t)
 	var now atomic.Int64
-	s := open(t, Options{URL: r.url(), Timeout: time.Second, Now: func() time.Time { return time.Unix(now.Load(), 0) }})
+	s := open(t, Options{URL: r.URL(), Timeout: time.Second, Now: func() time.Time { return time.Unix(now.Load(), 0) }})
 	put(t, s, place(1), "x")
-	r.stop()
+	r.Stop()
 	for range 10 {
 		if got, err := s.Get(t.Context(), place(1)); err == nil || got.Found {
 			t.Fatalf("%+v, %v", got, err)
@@ -278,7 +288,7 @@ func TestRedisComesBack(t *testing.T) {
 	if err := s.Withdraw(t.Context(), store.Scope{}); err == nil {
 		t.Fatal("a withdrawal succeeds without a Redis")
 	}
-	r.start(t)
+	r.Start(t)
 	now.Add(60)
 	put(t, s, place(1), "x")
 	if !get(t, s, place(1)).Found {
@@ -302,8 +312,8 @@ func TestAddressesArentTold(t *testing.T) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	r := startRedis(b)
-	s := open(b, Options{URL: r.url()})
+	r := redistest.Start(b)
+	s := open(b, Options{URL: r.URL()})
 	k := place(1)
 	first, err := s.Get(b.Context(), k)
 	if err != nil {
