@@ -20,7 +20,8 @@ func TestLimitHeaders(t *testing.T) {
 		openai, anthropic map[string]string
 	}{
 		{
-			"some left", dialect.Balance{What: "requests", Limit: 60, Remaining: 12, Reset: 48 * time.Second},
+			"some left",
+			dialect.Balance{What: "requests", Limit: 60, Remaining: 12, Reset: 48 * time.Second},
 			map[string]string{"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "12", "x-ratelimit-reset-requests": "48s"},
 			map[string]string{
 				"anthropic-ratelimit-requests-limit": "60", "anthropic-ratelimit-requests-remaining": "12",
@@ -28,7 +29,8 @@ func TestLimitHeaders(t *testing.T) {
 			},
 		},
 		{
-			"overrun, and not quite a second", dialect.Balance{What: "tokens", Limit: 1000, Remaining: -5, Reset: 1200*time.Millisecond + 1},
+			"overrun, and not quite a second",
+			dialect.Balance{What: "tokens", Limit: 1000, Remaining: -5, Reset: 1200*time.Millisecond + 1},
 			map[string]string{"x-ratelimit-limit-tokens": "1000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1.2s"},
 			map[string]string{
 				"anthropic-ratelimit-tokens-limit": "1000", "anthropic-ratelimit-tokens-remaining": "0",

@@ -28,6 +28,8 @@ type Decoder struct {
 	finish        *llmv1.StreamFinish
 	told          bool
 	started, done bool
+	// id is the answer's.
+	id string
 }
 
 // openBlock is a block that goes on.
@@ -76,11 +78,25 @@ func (d *Decoder) Decode(f sse.Frame) ([]*llmv1.StreamEvent, error) {
 			return nil, malformed(nil)
 		}
 	}
+	if d.anew(string(f.Event), &s) {
+		return nil, malformed(nil)
+	}
 	events := d.events(string(f.Event), &s)
 	if d.blocks.keep {
 		return d.placed(f, events), nil
 	}
 	return events, nil
+}
+
+// anew reports whether another answer begins in the middle of this one, as where a proxy lost its upstream and asked again
+// (vercel/ai#18331): what was told can't be taken back, and the two together are neither.
+func (d *Decoder) anew(name string, s *step) bool {
+	if name != "message_start" || !d.started || d.blocks.keep || d.parts == 0 {
+		return false
+	}
+	var id string
+	setText(&id, rawjson.Get(s.message, "id"))
+	return id != "" && id != d.id
 }
 
 func (d *Decoder) events(name string, s *step) []*llmv1.StreamEvent {
@@ -113,6 +129,7 @@ func (d *Decoder) start(s *step) []*llmv1.StreamEvent {
 	d.started = true
 	start := &llmv1.StreamStart{}
 	setText(&start.Id, rawjson.Get(s.message, "id"))
+	d.id = start.GetId()
 	setText(&start.Model, rawjson.Get(s.message, "model"))
 	events := []*llmv1.StreamEvent{{Event: &llmv1.StreamEvent_Start{Start: start}}}
 	return d.count(events, counted)

@@ -158,6 +158,9 @@ func retell(t *testing.T, r recording) (ended bool) {
 			t.Fatalf("%s: refused %s", r.ID, f.Raw)
 		}
 		events, err := decoder.Decode(f)
+		if err != nil && string(f.Event) == "message_start" {
+			return false // another answer in the middle of the first: vercel/ai#18331
+		}
 		if err := errors.Join(err, story.add(events)); err != nil {
 			t.Fatalf("%s: %v in %s", r.ID, err, f.Raw)
 		}

@@ -181,3 +181,32 @@ func TestReadResponseRefuses(t *testing.T) {
 		t.Errorf("a deep tool call hides the usage: %v, %v", r.Usage, err)
 	}
 }
+
+// TestDecoderRefusesAnotherAnswer: what was told can't be taken back when a provider begins anew; the same beginning
+// twice, which a broken proxy sends, is nothing.
+func TestDecoderRefusesAnotherAnswer(t *testing.T) {
+	t.Parallel()
+	another := strings.Replace(begin, `"id":"m"`, `"id":"n"`, 1)
+	block := `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}`
+	for name, c := range map[string]struct {
+		lines      []string
+		extensions bool
+		refused    bool
+	}{
+		"another answer":                  {[]string{begin, block, another}, false, true},
+		"another before anything is said": {[]string{begin, another, block}, false, false},
+		"the same twice":                  {[]string{begin, block, begin}, false, false},
+		"kept as it is":                   {[]string{begin, block, another}, true, false},
+	} {
+		d := anthropic.NewDecoder(c.extensions)
+		var err error
+		for _, line := range c.lines {
+			if _, err = d.Decode(named([]byte(line))); err != nil {
+				break
+			}
+		}
+		if (err != nil) != c.refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

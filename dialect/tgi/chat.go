@@ -55,28 +55,28 @@ func refused(p *llmv1.Prompt) error {
 		}
 	}
 	for i, m := range p.GetMessages() {
-		if err := unreadable(index("prompt.messages", i)+".parts", m.GetParts()); err != nil {
-			return err
+		if at := unreadable(m.GetParts()); at != "" {
+			return unsupported(index("prompt.messages", i)+at, "TGI takes text and pictures; send the content as text")
 		}
 	}
 	return nil
 }
 
-// unreadable refuses content that isn't text or a picture: TGI's deserializer knows no other (422 in plain text).
-func unreadable(path string, parts []*llmv1.Part) error {
+// unreadable is the place of the first content that isn't text or a picture, `.parts[1]`; empty where there is none. TGI's
+// deserializer knows no other (422 in plain text).
+func unreadable(parts []*llmv1.Part) string {
 	for i, part := range parts {
-		at := index(path, i)
 		switch {
 		case part.GetFile() != nil, part.GetUri() != nil && part.GetUri().GetModality() != llmv1.Modality_MODALITY_IMAGE,
 			part.GetBlob() != nil && !readable(part.GetBlob()):
-			return unsupported(at, "TGI takes text and pictures; send the content as text")
+			return index(".parts", i)
 		case part.GetToolCallResponse() != nil:
-			if err := unreadable(at+".tool_call_response.parts", part.GetToolCallResponse().GetParts()); err != nil {
-				return err
+			if at := unreadable(part.GetToolCallResponse().GetParts()); at != "" {
+				return index(".parts", i) + ".tool_call_response" + at
 			}
 		}
 	}
-	return nil
+	return ""
 }
 
 // readable reports whether content becomes a picture or text.

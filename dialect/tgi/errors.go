@@ -1,7 +1,6 @@
 package tgi
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -11,12 +10,21 @@ import (
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
+// The HTTP statuses of TGI's errors.
+const (
+	unprocessable    = 422
+	failedDependency = 424
+	tooMany          = 429
+	internal         = 500
+	badGateway       = 502
+)
+
 // DecodeError reads an error body: an object whose error is a string, with its kind beside it, or the prose of the
 // framework below. 424 is TGI's word for a failure of its own.
 func DecodeError(status int, body []byte) dialect.ProviderError {
 	p := dialect.DecodeError(status, body)
-	if p.Status == http.StatusFailedDependency {
-		p.Status = http.StatusBadGateway
+	if p.Status == failedDependency {
+		p.Status = badGateway
 	}
 	if p.Code == "" {
 		p.Code = p.Type
@@ -26,10 +34,10 @@ func DecodeError(status int, body []byte) dialect.ProviderError {
 
 // statuses are those of the kinds of errors, as TGI itself gives them before a stream begins.
 var statuses = map[string]int{
-	"overloaded": http.StatusTooManyRequests, "validation": http.StatusUnprocessableEntity, "tool_error": http.StatusUnprocessableEntity,
-	"template_error": http.StatusUnprocessableEntity, "missing_template_variable": http.StatusUnprocessableEntity,
-	"incomplete_generation": http.StatusInternalServerError, "incomplete_generation_stream": http.StatusInternalServerError,
-	"stream_serialization_error": http.StatusInternalServerError,
+	"overloaded": tooMany, "validation": unprocessable, "tool_error": unprocessable,
+	"template_error": unprocessable, "missing_template_variable": unprocessable,
+	"incomplete_generation": internal, "incomplete_generation_stream": internal,
+	"stream_serialization_error": internal,
 }
 
 // failure is the error of an event of /generate_stream, under the status that it would have had before the stream.
@@ -37,7 +45,7 @@ func failure(data []byte) error {
 	kind, _ := rawjson.Unquote(rawjson.Get(data, "error_type"))
 	status, ok := statuses[string(kind)]
 	if !ok {
-		status = http.StatusBadGateway
+		status = badGateway
 	}
 	p := DecodeError(status, data)
 	return fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "%s", p.Message).
@@ -50,15 +58,15 @@ var beginnings = []struct {
 	text   string
 	status int
 }{
-	{"Model is overloaded", http.StatusTooManyRequests},
-	{"Request failed during generation", http.StatusBadGateway},
-	{"Incomplete generation", http.StatusInternalServerError},
+	{"Model is overloaded", tooMany},
+	{"Request failed during generation", badGateway},
+	{"Incomplete generation", internal},
 }
 
 // placed gives an error of a chat the status that its message tells of.
 func placed(err error) error {
 	f := fault.From(err)
-	if f.Metadata["http_status"] != strconv.Itoa(http.StatusUnprocessableEntity) {
+	if f.Metadata["http_status"] != strconv.Itoa(unprocessable) {
 		return err
 	}
 	for _, b := range beginnings {

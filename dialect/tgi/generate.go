@@ -99,21 +99,21 @@ func grammarOf(f *llmv1.ResponseFormat) string {
 // transcript is the conversation as one text.
 func transcript(p *llmv1.Prompt) (string, error) {
 	messages := p.GetMessages()
-	instructions, err := words("prompt.system_parts", p.GetSystemParts())
-	if instructions = p.GetSystem() + instructions; err != nil {
-		return "", err
-	}
-	if len(messages) == 1 && messages[0].GetRole() == llmv1.Role_ROLE_USER && instructions == "" {
-		return words("prompt.messages[0].parts", messages[0].GetParts())
+	instructions, bad := words(p.GetSystemParts())
+	if instructions = p.GetSystem() + instructions; bad >= 0 {
+		return "", wordless(index("prompt.system_parts", bad))
 	}
 	var b strings.Builder
 	if instructions != "" {
 		b.WriteString(instructions + "\n\n")
 	}
 	for i, m := range messages {
-		text, err := words(index("prompt.messages", i)+".parts", m.GetParts())
-		if err != nil {
-			return "", err
+		text, bad := words(m.GetParts())
+		switch {
+		case bad >= 0:
+			return "", wordless(index(index("prompt.messages", i)+".parts", bad))
+		case len(messages) == 1 && m.GetRole() == llmv1.Role_ROLE_USER && instructions == "":
+			return text, nil
 		}
 		if b.WriteString(speakers[m.GetRole()] + text); i < len(messages)-1 {
 			b.WriteString("\n")
@@ -129,8 +129,15 @@ var speakers = map[llmv1.Role]string{
 	llmv1.Role_ROLE_USER: "User: ", llmv1.Role_ROLE_ASSISTANT: "Assistant: ", llmv1.Role_ROLE_TOOL: "Tool: ",
 }
 
-// words joins texts; thoughts are left out, anything else is refused.
-func words(path string, parts []*llmv1.Part) (string, error) {
+func wordless(field string) error {
+	return unsupported(field, "a model without a chat template takes text only")
+}
+
+// words joins texts; thoughts are left out. Bad is the first part that is anything else, or negative.
+func words(parts []*llmv1.Part) (text string, bad int) {
+	if len(parts) == 1 && parts[0].GetText() != nil {
+		return parts[0].GetText().GetText(), -1
+	}
 	var b strings.Builder
 	for i, part := range parts {
 		switch k := part.GetKind().(type) {
@@ -140,8 +147,8 @@ func words(path string, parts []*llmv1.Part) (string, error) {
 			b.WriteString(k.Refusal.GetText())
 		case *llmv1.Part_Reasoning:
 		default:
-			return "", unsupported(index(path, i), "a model without a chat template takes text only")
+			return "", i
 		}
 	}
-	return b.String(), nil
+	return b.String(), -1
 }
