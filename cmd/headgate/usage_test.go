@@ -222,8 +222,15 @@ func TestUsageJSON(t *testing.T) {
 func TestUsageFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"--by", "colour"}, {"--by", "model,model"}, {"--by", "tag"}, {"--by", "tag:"}, {"--by", "model:x"}, {"--interval", "week"},
-		{"--since", "yesterday"}, {"--since", "-5h"}, {"--until", "2026-13-01"},
+		{"--by", "colour"},
+		{"--by", "model,model"},
+		{"--by", "tag"},
+		{"--by", "tag:"},
+		{"--by", "model:x"},
+		{"--interval", "week"},
+		{"--since", "yesterday"},
+		{"--since", "-5h"},
+		{"--until", "2026-13-01"},
 	} {
 		if _, err := showUsage(t, &fakeUsage{}, args...); err == nil {
 			t.Errorf("%q was taken", args)

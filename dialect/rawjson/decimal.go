@@ -19,7 +19,7 @@ func (c *canon) number() bool {
 		c.out = append(c.out, text...)
 		return true
 	}
-	ok := true
+	var ok bool
 	c.out, ok = appendNumber(c.out, text)
 	c.exponent = !ok
 	return ok
@@ -28,7 +28,7 @@ func (c *canon) number() bool {
 // short reports whether a number is in its form already: most are whole, and few of them end in zero.
 func short(text []byte) bool {
 	last := text[len(text)-1]
-	return bytes.IndexAny(text, ".eE") < 0 && (last != '0' || len(text) == 1)
+	return !bytes.ContainsAny(text, ".eE") && (last != '0' || len(text) == 1)
 }
 
 // appendNumber writes any number; ok is false where its exponent is out of range.

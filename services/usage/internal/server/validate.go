@@ -58,8 +58,12 @@ func filter(f *usagev1.Filter) error {
 		return invalid("filter.end", "must be after filter.start")
 	}
 	for _, field := range []struct{ name, value string }{
-		{"tenant", f.GetTenant()}, {"key_id", f.GetKeyId()}, {"model", f.GetModel()},
-		{"provider", f.GetProvider()}, {"tag", f.GetTag()}, {"request_id", f.GetRequestId()},
+		{"tenant", f.GetTenant()},
+		{"key_id", f.GetKeyId()},
+		{"model", f.GetModel()},
+		{"provider", f.GetProvider()},
+		{"tag", f.GetTag()},
+		{"request_id", f.GetRequestId()},
 	} {
 		if len(field.value) > maxText {
 			return invalid("filter."+field.name, "must be at most %d bytes", maxText)

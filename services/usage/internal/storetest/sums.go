@@ -42,7 +42,8 @@ func sumsLikeReference(t *testing.T, s store.Store) {
 			usagev1.Group_GROUP_PROVIDER, usagev1.Group_GROUP_TAG, usagev1.Group_GROUP_TENANT, usagev1.Group_GROUP_KEY, usagev1.Group_GROUP_MODEL,
 		}}, nil},
 		{
-			"filtered", store.Query{Filter: store.Filter{Tenant: "acme", Tag: &store.Tag{Name: "team", Value: &value}}, Interval: usagev1.Interval_INTERVAL_DAY},
+			"filtered",
+			store.Query{Filter: store.Filter{Tenant: "acme", Tag: &store.Tag{Name: "team", Value: &value}}, Interval: usagev1.Interval_INTERVAL_DAY},
 			func(e *usagev1.Event) bool { return e.GetTenant() == "acme" && e.GetTags()["team"] == "search" },
 		},
 	} {
