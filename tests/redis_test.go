@@ -40,7 +40,7 @@ func startRedis(t *testing.T) (url string, process *exec.Cmd) {
 func TestTwoNodesOneLimit(t *testing.T) {
 	t.Parallel()
 	url, _ := startRedis(t)
-	first := mesh.Start(t, mesh.Options{Split: true, Env: []string{"HEADGATE_REDIS_URL=" + url}})
+	first := mesh.Start(t, mesh.Options{Split: true, Env: []string{"HEADGATE_REDIS_URL=" + url}, Extra: "log: {level: debug}\n"})
 	second := first.StartNode(t)
 	for _, limit := range []int64{10, 300} {
 		k := makeKey(t, first, mesh.Key, `"name":"shared","limits":{"requests_per_minute":`+strconv.FormatInt(limit, 10)+`}`)
@@ -64,6 +64,14 @@ func TestTwoNodesOneLimit(t *testing.T) {
 			}
 		}
 		wg.Wait()
+		if alone := strings.Contains(first.Log()+second.Log(), "didn't answer") || strings.Contains(first.Log()+second.Log(), "deciding alone"); alone {
+			// A machine too busy for Redis to answer in time: each node goes on with its part, at most the limit once more.
+			t.Log("decisions were made alone meanwhile")
+			if passed.Load() > 2*limit {
+				t.Errorf("%d passed a limit of %d, with decisions made alone", passed.Load(), limit)
+			}
+			continue
+		}
 		most := limit + int64(float64(limit)*time.Since(began).Minutes()) + 1
 		least := limit - max(1, limit/50)
 		if passed.Load() > most || passed.Load() < least {

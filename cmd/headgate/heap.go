@@ -1,7 +1,7 @@
 package main
 
 // floor is how much memory the heap holds from the start.
-const floor = 32 << 20
+const floor = 16 << 20
 
 // heapFloor returns memory that is never touched, so that it takes none, but counts when the garbage collector decides
 // how much may come together before it runs: the same again as there is. A gateway that is at rest holds a megabyte or two,

@@ -197,6 +197,7 @@ func (p *process) addRateLimit() error {
 	if err != nil {
 		return fmt.Errorf("ratelimit: %w", err)
 	}
+	p.group.OnDrain(s.Drain)
 	p.add("ratelimit", s)
 	return nil
 }

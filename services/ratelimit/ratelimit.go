@@ -72,6 +72,9 @@ func (s *Service) Validate(m proto.Message) error { return serve.Validate(m) }
 // Degraded reports whether the shared store doesn't answer and this instance decides alone.
 func (s *Service) Degraded() bool { return s.guard.Degraded() }
 
+// Drain ends the streams of routers, so that they don't hold up the end of the server: each opens another, elsewhere.
+func (s *Service) Drain() { s.server.Drain() }
+
 // Run keeps the accounts until ctx ends, and then gives up the connections to Redis.
 func (s *Service) Run(ctx context.Context) error {
 	s.guard.Run(ctx)

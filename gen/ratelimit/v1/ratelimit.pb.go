@@ -456,9 +456,15 @@ type Stock struct {
 	// The same for tokens.
 	WantTokens int64 `protobuf:"varint,7,opt,name=want_tokens,json=wantTokens,proto3" json:"want_tokens,omitempty"`
 	// In a request: places in use now, which stay held.
-	PlacesUsed    int64 `protobuf:"varint,8,opt,name=places_used,json=placesUsed,proto3" json:"places_used,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PlacesUsed int64 `protobuf:"varint,8,opt,name=places_used,json=placesUsed,proto3" json:"places_used,omitempty"`
+	// In a response: what is left of the limit beside the grant.
+	RequestsLeft int64 `protobuf:"varint,9,opt,name=requests_left,json=requestsLeft,proto3" json:"requests_left,omitempty"`
+	// The same for tokens.
+	TokensLeft int64 `protobuf:"varint,10,opt,name=tokens_left,json=tokensLeft,proto3" json:"tokens_left,omitempty"`
+	// In a response: tokens that calls of earlier grants took and may still bring back.
+	TokensReturnable int64 `protobuf:"varint,11,opt,name=tokens_returnable,json=tokensReturnable,proto3" json:"tokens_returnable,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Stock) Reset() {
@@ -543,6 +549,27 @@ func (x *Stock) GetWantTokens() int64 {
 func (x *Stock) GetPlacesUsed() int64 {
 	if x != nil {
 		return x.PlacesUsed
+	}
+	return 0
+}
+
+func (x *Stock) GetRequestsLeft() int64 {
+	if x != nil {
+		return x.RequestsLeft
+	}
+	return 0
+}
+
+func (x *Stock) GetTokensLeft() int64 {
+	if x != nil {
+		return x.TokensLeft
+	}
+	return 0
+}
+
+func (x *Stock) GetTokensReturnable() int64 {
+	if x != nil {
+		return x.TokensReturnable
 	}
 	return 0
 }
@@ -781,7 +808,7 @@ const file_headgate_ratelimit_v1_ratelimit_proto_rawDesc = "" +
 	"\fLeaseRequest\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x124\n" +
-	"\x06stocks\x18\x03 \x03(\v2\x1c.headgate.ratelimit.v1.StockR\x06stocks\"\x86\x02\n" +
+	"\x06stocks\x18\x03 \x03(\v2\x1c.headgate.ratelimit.v1.StockR\x06stocks\"\xf9\x02\n" +
 	"\x05Stock\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x122\n" +
 	"\x05scope\x18\x02 \x01(\v2\x1c.headgate.ratelimit.v1.ScopeR\x05scope\x12\x1a\n" +
@@ -792,7 +819,12 @@ const file_headgate_ratelimit_v1_ratelimit_proto_rawDesc = "" +
 	"\vwant_tokens\x18\a \x01(\x03R\n" +
 	"wantTokens\x12\x1f\n" +
 	"\vplaces_used\x18\b \x01(\x03R\n" +
-	"placesUsed\"\xd8\x01\n" +
+	"placesUsed\x12#\n" +
+	"\rrequests_left\x18\t \x01(\x03R\frequestsLeft\x12\x1f\n" +
+	"\vtokens_left\x18\n" +
+	" \x01(\x03R\n" +
+	"tokensLeft\x12+\n" +
+	"\x11tokens_returnable\x18\v \x01(\x03R\x10tokensReturnable\"\xd8\x01\n" +
 	"\rLeaseResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x124\n" +
 	"\x06stocks\x18\x02 \x03(\v2\x1c.headgate.ratelimit.v1.StockR\x06stocks\x126\n" +

@@ -369,3 +369,42 @@ func TestUnwrap(t *testing.T) {
 		}
 	})
 }
+
+// TestFlushSoon: the last of an answer leaves with the end, which is near, or within a moment.
+func TestFlushSoon(t *testing.T) {
+	t.Parallel()
+	begin := func(w *beat.Writer) {
+		beat.EventStream(w.Header())
+		_, _ = w.Write([]byte("a"))
+		w.Flush()
+		_, _ = w.Write([]byte("b"))
+		w.FlushSoon()
+	}
+	t.Run("the end is near", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, pinging, func(t *testing.T, c *connection, w *beat.Writer) {
+			begin(w)
+			w.Stop()
+			wait(3 * every)
+			expect(t, c, "a") // whoever ends the answer flushes it
+		})
+	})
+	t.Run("it isn't", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, pinging, func(t *testing.T, c *connection, w *beat.Writer) {
+			begin(w)
+			wait(2 * tick)
+			expect(t, c, "ab")
+			wait(every)
+			expect(t, c, "ab"+ping)
+		})
+	})
+	t.Run("after the end", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, pinging, func(t *testing.T, c *connection, w *beat.Writer) {
+			w.Stop()
+			begin(w)
+			expect(t, c, "ab")
+		})
+	})
+}

@@ -79,7 +79,7 @@ func New(o Options) *Guard {
 // Degraded reports whether decisions are made alone.
 func (g *Guard) Degraded() bool { return g.open.Load() }
 
-// Reserve decides about a call; alone tells that it was decided here alone.
+// Reserve decides about a call; alone tells that it was decided here alone. The one error is that of a context that ended.
 func (g *Guard) Reserve(ctx context.Context, c store.Call) (a store.Answer, alone bool, err error) {
 	err = g.ask(ctx, func(ctx context.Context) error {
 		a, err = g.Remote.Reserve(ctx, c)
@@ -90,6 +90,9 @@ func (g *Guard) Reserve(ctx context.Context, c store.Call) (a store.Answer, alon
 	}
 	if !errors.Is(err, errNotAsked) {
 		g.takeBack(c) // it may have happened
+	}
+	if ctx.Err() != nil { // nobody waits for another decision
+		return a, false, ctx.Err()
 	}
 	a, err = g.Local.Reserve(ctx, c)
 	return a, g.Remote != nil, err
@@ -103,6 +106,7 @@ func (g *Guard) Settle(ctx context.Context, s store.Settlement) error {
 	if err := g.ask(ctx, func(ctx context.Context) error { return g.Remote.Settle(ctx, s) }); err != nil {
 		return errors.Join(ErrUnavailable, err)
 	}
+	g.Local.Note(s)
 	return nil
 }
 
@@ -119,6 +123,9 @@ func (g *Guard) Lease(ctx context.Context, r store.Renewal) (grants []store.Gran
 	if err == nil {
 		return grants, false, nil
 	}
+	if ctx.Err() != nil {
+		return nil, false, ctx.Err()
+	}
 	grants, err = g.Local.Lease(ctx, r.Bare())
 	return grants, true, err
 }
@@ -131,6 +138,9 @@ func (g *Guard) Balances(ctx context.Context, tenant string, scopes []store.Scop
 	})
 	if err == nil {
 		return b, false, nil
+	}
+	if ctx.Err() != nil {
+		return nil, false, ctx.Err()
 	}
 	b, err = g.Local.Balances(ctx, tenant, scopes)
 	return b, g.Remote != nil, err
@@ -162,11 +172,19 @@ func (g *Guard) ask(ctx context.Context, do func(context.Context) error) error {
 	switch {
 	case err == nil:
 		g.failures.Store(0)
-	case ctx.Err() == nil && g.failures.Add(1) == failuresToOpen:
-		g.open.Store(true)
-		g.Logger.Warn("the shared store of limits doesn't answer: deciding alone", "cause", err.Error())
+	case ctx.Err() == nil:
+		g.failed(err)
 	}
 	return err
+}
+
+func (g *Guard) failed(err error) {
+	if g.failures.Add(1) == failuresToOpen {
+		g.open.Store(true)
+		g.Logger.Warn("the shared store of limits doesn't answer: deciding alone", "cause", err.Error())
+		return
+	}
+	g.Logger.Debug("the shared store of limits didn't answer", "cause", err.Error())
 }
 
 // takeBack notes that a reservation may stand in the shared store though nobody uses it.

@@ -1,4 +1,5 @@
-package redis_test
+// Package redisserver starts a redis-server of a test's own, which can be stalled, killed and started again.
+package redisserver
 
 import (
 	"context"
@@ -13,16 +14,17 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// server is a redis-server of the test's own.
-type server struct {
-	t    *testing.T
-	addr string
+// Server is a redis-server on a free loopback port. It belongs to one test.
+type Server struct {
+	t *testing.T
+	// Addr is host:port.
+	Addr string
 	args []string
 	cmd  *exec.Cmd
 }
 
-// startServer starts a redis-server on a free loopback port, or skips the test where none is installed.
-func startServer(t *testing.T, args ...string) *server {
+// New starts a redis-server that ends with the test, or skips the test where none is installed.
+func New(t *testing.T, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server isn't installed: the Redis backend isn't tested")
@@ -38,28 +40,29 @@ func startServer(t *testing.T, args ...string) *server {
 		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 		"--daemonize", "no", "--loglevel", "warning",
 	}
-	s := &server{t: t, addr: addr, args: append(base, args...)}
-	s.start()
-	t.Cleanup(s.kill)
+	s := &Server{t: t, Addr: addr, args: append(base, args...)}
+	s.Start()
+	t.Cleanup(s.Kill)
 	return s
 }
 
-func (s *server) url() string { return "redis://" + s.addr + "/0" }
+// URL is the server's address.
+func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
 
-// start runs the server until kill and waits until it answers.
-func (s *server) start() {
+// Start runs the server until Kill, and returns once it answers.
+func (s *Server) Start() {
 	s.t.Helper()
-	s.cmd = exec.Command("redis-server", s.args...)
+	s.cmd = exec.Command("redis-server", s.args...) //nolint:gosec,noctx // a test's own, ended by Kill
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	c := goredis.NewClient(&goredis.Options{Addr: s.addr, MaxRetries: -1})
-	defer c.Close()
-	eventually(s.t, 10*time.Second, func() bool { return c.Ping(s.t.Context()).Err() == nil })
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr, MaxRetries: -1})
+	defer func() { _ = c.Close() }()
+	Eventually(s.t, 10*time.Second, func() bool { return c.Ping(s.t.Context()).Err() == nil })
 }
 
-// kill ends the server at once; what it held is lost.
-func (s *server) kill() {
+// Kill ends the server at once; what it held is lost.
+func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
 	}
@@ -69,20 +72,22 @@ func (s *server) kill() {
 	s.cmd = nil
 }
 
-// stall and resume stop and continue the server: connections stay, answers don't come.
-func (s *server) stall()  { s.signal(syscall.SIGSTOP) }
-func (s *server) resume() { s.signal(syscall.SIGCONT) }
+// Stall stops the server: connections stay, answers don't come.
+func (s *Server) Stall() { s.signal(syscall.SIGSTOP) }
 
-func (s *server) signal(sig os.Signal) {
+// Resume ends a stall.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig os.Signal) {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// eventually waits until what is checked holds.
-func eventually(t *testing.T, within time.Duration, check func() bool) {
+// Eventually waits until what is checked holds, or fails the test.
+func Eventually(t *testing.T, within time.Duration, check func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

@@ -12,6 +12,9 @@ import (
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
+// Drain ends the streams of routers, each after its next answer: they open another, elsewhere.
+func (s *Server) Drain() { s.draining.Store(true) }
+
 // Lease renews the stocks of one router, message by message.
 func (s *Server) Lease(stream grpc.BidiStreamingServer[ratelimitv1.LeaseRequest, ratelimitv1.LeaseResponse]) error {
 	for {
@@ -26,7 +29,7 @@ func (s *Server) Lease(stream grpc.BidiStreamingServer[ratelimitv1.LeaseRequest,
 		if err != nil {
 			return unavailable(err)
 		}
-		if err := stream.Send(answer); err != nil {
+		if err := stream.Send(answer); err != nil || s.draining.Load() {
 			return err
 		}
 	}
@@ -77,6 +80,6 @@ func granted(asked *ratelimitv1.Stock, g store.Grant) *ratelimitv1.Stock {
 	return &ratelimitv1.Stock{
 		Tenant: asked.GetTenant(), Scope: &ratelimitv1.Scope{Kind: asked.GetScope().GetKind(), Id: asked.GetScope().GetId()},
 		Requests: g.Requests, Tokens: g.Tokens, Places: g.Places,
-		WantRequests: g.RequestsLeft, WantTokens: g.TokensLeft, PlacesUsed: g.Returnable,
+		RequestsLeft: g.RequestsLeft, TokensLeft: g.TokensLeft, TokensReturnable: g.Returnable,
 	}
 }

@@ -3,6 +3,8 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -24,6 +26,8 @@ type Server struct {
 	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
 	// Valid is how long a grant may be spent.
 	Valid time.Duration
+
+	draining atomic.Bool
 }
 
 // defaultHold is how long a reservation may be open: longer than the longest stream.
@@ -60,5 +64,13 @@ func (s *Server) Settle(ctx context.Context, r *ratelimitv1.SettleRequest) (*rat
 }
 
 func unavailable(err error) error {
-	return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the accounts of limits can't be reached").Because(err)
+	switch {
+	case errors.Is(err, guard.ErrUnavailable):
+		return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the accounts of limits can't be reached").Because(err)
+	case errors.Is(err, context.Canceled):
+		return fault.New(errorsv1.Reason_REASON_CANCELLED, "the caller left").Because(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fault.New(errorsv1.Reason_REASON_TIMEOUT, "the deadline passed").With("timer", "deadline").Because(err)
+	}
+	return err
 }

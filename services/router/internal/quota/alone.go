@@ -80,3 +80,17 @@ func (s *stock) returnOwn(o own, reserved, used int64, unused bool) {
 	s.aloneTokens.Return(o.tokens, reserved-used)
 	s.aloneTokens.Spend(max(0, used-reserved))
 }
+
+// note charges this router's part with a call that was admitted otherwise, as far as there is something left: where
+// nobody answers all of a sudden, the part isn't whole any more.
+func (s *stock) note(used int64, unused bool, routers int64, now time.Time) {
+	part := s.limits.part(max(routers, 1))
+	if s.limits.requests > 0 && !unused {
+		s.aloneRequests.Advance(part.requests, now)
+		s.aloneRequests.Spend(min(1, max(0, s.aloneRequests.Left())))
+	}
+	if s.limits.tokens > 0 {
+		s.aloneTokens.Advance(part.tokens, now)
+		s.aloneTokens.Spend(min(used, max(0, s.aloneTokens.Left())))
+	}
+}

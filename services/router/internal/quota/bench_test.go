@@ -1,7 +1,6 @@
 package quota_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func BenchmarkStock(b *testing.B) {
 				accounts[i] = account(endless, endless)
 				accounts[i].KeyID = "k" + strconv.Itoa(i)
 			}
-			ctx := context.Background()
+			ctx := b.Context()
 			for i := 0; i < 3*keys || i < 1000; i++ {
 				r, err := k.Reserve(ctx, accounts[i%keys], "req", 10)
 				if err != nil {

@@ -235,7 +235,7 @@ func (f *fake) renewOne(r *ratelimitv1.LeaseRequest, s *ratelimitv1.Stock) *rate
 	l.sequence = r.GetSequence()
 	l.answer = &ratelimitv1.Stock{
 		Requests: l.requests, Tokens: l.tokens, Places: l.places,
-		WantRequests: a.requests.Left(), WantTokens: a.tokens.Left(), PlacesUsed: a.tokens.Worth(l.late),
+		RequestsLeft: a.requests.Left(), TokensLeft: a.tokens.Left(), TokensReturnable: a.tokens.Worth(l.late),
 	}
 	return l.answer
 }
@@ -262,22 +262,22 @@ func (f *fake) Lease(ctx context.Context, _ ...grpc.CallOption) (grpc.BidiStream
 	if err := f.enter(ctx); err != nil {
 		return nil, err
 	}
-	return &stream{ctx: ctx, fake: f}, nil
+	return &line{ctx: ctx, fake: f}, nil
 }
 
-// stream answers each message when it is asked for the answer.
-type stream struct {
+// line answers each message when it is asked for the answer.
+type line struct {
 	ctx   context.Context //nolint:containedctx // as a gRPC stream has
 	fake  *fake
 	asked *ratelimitv1.LeaseRequest
 }
 
-func (s *stream) Send(r *ratelimitv1.LeaseRequest) error {
+func (s *line) Send(r *ratelimitv1.LeaseRequest) error {
 	s.asked = r
 	return nil
 }
 
-func (s *stream) Recv() (*ratelimitv1.LeaseResponse, error) {
+func (s *line) Recv() (*ratelimitv1.LeaseResponse, error) {
 	if err := s.fake.enter(s.ctx); err != nil {
 		return nil, err
 	}
@@ -287,9 +287,9 @@ func (s *stream) Recv() (*ratelimitv1.LeaseResponse, error) {
 	return s.fake.renew(s.asked), nil
 }
 
-func (s *stream) Header() (metadata.MD, error) { return nil, nil }
-func (s *stream) Trailer() metadata.MD         { return nil }
-func (s *stream) CloseSend() error             { return nil }
-func (s *stream) Context() context.Context     { return s.ctx }
-func (s *stream) SendMsg(any) error            { return nil }
-func (s *stream) RecvMsg(any) error            { return nil }
+func (s *line) Header() (metadata.MD, error) { return nil, nil }
+func (s *line) Trailer() metadata.MD         { return nil }
+func (s *line) CloseSend() error             { return nil }
+func (s *line) Context() context.Context     { return s.ctx }
+func (s *line) SendMsg(any) error            { return nil }
+func (s *line) RecvMsg(any) error            { return nil }

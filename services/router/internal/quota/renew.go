@@ -179,8 +179,8 @@ func (s *stock) receive(m *ratelimitv1.Stock, sent time.Time, valid time.Duratio
 	s.requests += m.GetRequests()
 	s.tokens += m.GetTokens()
 	s.places = m.GetPlaces()
-	s.told = told{at: sent, requests: requestsLeft(m), tokens: tokensLeft(m)}
-	s.turn(returnable(m), valid)
+	s.told = told{at: sent, requests: m.GetRequestsLeft(), tokens: m.GetTokensLeft()}
+	s.turn(m.GetTokensReturnable(), valid)
 	s.lowRequests, s.lowTokens = s.requests/4, s.tokens/4
 	s.dry = (s.limits.requests > 0 && s.requests < 4) || (s.limits.tokens > 0 && s.tokens <= 0) ||
 		(s.limits.concurrency > 0 && s.places == s.used)
@@ -211,8 +211,3 @@ func (s *stock) lost() {
 	s.requests, s.tokens = min(s.requests, 0)+s.owedRequests, min(s.tokens, 0)+s.owedTokens
 	s.sent = nil
 }
-
-// What an answer tells beside the grant stands in fields that only requests use.
-func requestsLeft(m *ratelimitv1.Stock) int64 { return m.GetWantRequests() }
-func tokensLeft(m *ratelimitv1.Stock) int64   { return m.GetWantTokens() }
-func returnable(m *ratelimitv1.Stock) int64   { return m.GetPlacesUsed() }

@@ -35,7 +35,7 @@ func (r *Reservation) Settle(tokens int64, unused bool) {
 		return
 	}
 	tokens = max(tokens, 0)
-	wake := false
+	wake, now, routers := false, r.keeper.clock(), r.keeper.live.Load()
 	for i, s := range r.stocks {
 		if s == nil {
 			continue
@@ -48,6 +48,9 @@ func (r *Reservation) Settle(tokens int64, unused bool) {
 			wake = s.needsMore() || wake
 		case r.alone != nil:
 			s.returnOwn(r.alone[i], r.tokens, tokens, unused)
+		}
+		if r.alone == nil {
+			s.note(tokens, unused, routers, now)
 		}
 		s.mu.Unlock()
 	}

@@ -4,7 +4,6 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -29,11 +28,9 @@ type Options struct {
 	Prefix string
 	// PoolSize bounds the connections.
 	PoolSize int
-	// Network bounds dialling, reading and writing; the context of an operation bounds it further. Default 50 ms.
+	// Network bounds dialling, reading and writing; the context of an operation bounds it further.
 	Network time.Duration
 }
-
-const defaultNetwork = 50 * time.Millisecond
 
 // Store keeps accounts in Redis. Close it. Safe for concurrent use.
 type Store struct {
@@ -58,7 +55,7 @@ func Open(o Options) (*Store, error) {
 // and repeat what may have happened. It says nothing to the server on its own account, and nothing to standard error.
 func dial(o Options) (redis.UniversalClient, error) {
 	logging.Disable()
-	network := cmp.Or(o.Network, defaultNetwork)
+	network := o.Network
 	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	if o.Cluster {
 		c, err := redis.ParseClusterURL(o.URL)

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/redisserver"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store/memory"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store/redis"
@@ -35,9 +36,9 @@ func (c *clock) Advance(d time.Duration) {
 	}
 }
 
-func open(t *testing.T, s *server, prefix string) *redis.Store {
+func open(t *testing.T, s *redisserver.Server, prefix string) *redis.Store {
 	t.Helper()
-	st, err := redis.Open(redis.Options{URL: s.url(), Prefix: prefix, PoolSize: 32, Network: 5 * time.Second})
+	st, err := redis.Open(redis.Options{URL: s.URL(), Prefix: prefix, PoolSize: 32, Network: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func open(t *testing.T, s *server, prefix string) *redis.Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := redisserver.New(t)
 	n := 0
 	storetest.Run(t, func(t *testing.T) (store.Store, storetest.Clock) {
 		n++
@@ -61,17 +62,17 @@ func TestStore(t *testing.T) {
 // Every key has to run out by itself, and all keys of an operation have to be in one slot, whatever the tenant is called.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, "--cluster-enabled", "yes")
-	c := goredis.NewClient(&goredis.Options{Addr: s.addr})
+	s := redisserver.New(t, "--cluster-enabled", "yes")
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr})
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func() bool {
+	redisserver.Eventually(t, 10*time.Second, func() bool {
 		info, _ := c.ClusterInfo(t.Context()).Result()
 		return strings.Contains(info, "cluster_state:ok")
 	})
-	st, err := redis.Open(redis.Options{URL: s.url(), Cluster: true, Prefix: "t", PoolSize: 4, Network: 5 * time.Second})
+	st, err := redis.Open(redis.Options{URL: s.URL(), Cluster: true, Prefix: "t", PoolSize: 4, Network: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func must(t *testing.T, err error) {
 // twice.
 func TestLosses(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := redisserver.New(t)
 	st := open(t, s, "t")
 	scopes := []store.Scope{{Kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY, ID: "k", Limits: store.Limits{Requests: 5}}}
 	admit := func() (n int) {
@@ -146,12 +147,12 @@ func TestLosses(t *testing.T) {
 	if n := admit(); n != 5 {
 		t.Errorf("after the data was lost: %d admitted", n)
 	}
-	s.kill()
+	s.Kill()
 	if _, err := st.Balances(t.Context(), "a", scopes); err == nil {
 		t.Error("a dead server answered")
 	}
-	s.start()
-	eventually(t, 5*time.Second, func() bool { _, err := st.Balances(t.Context(), "a", scopes); return err == nil })
+	s.Start()
+	redisserver.Eventually(t, 5*time.Second, func() bool { _, err := st.Balances(t.Context(), "a", scopes); return err == nil })
 	if n := admit(); n != 5 {
 		t.Errorf("after a restart: %d admitted", n)
 	}
@@ -160,12 +161,12 @@ func TestLosses(t *testing.T) {
 // A context is kept to, also where the server doesn't answer.
 func TestStall(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := redisserver.New(t)
 	st := open(t, s, "t")
 	_, err := st.Alive(t.Context(), "g", nil, time.Second)
 	must(t, err)
-	s.stall()
-	defer s.resume()
+	s.Stall()
+	defer s.Resume()
 	for range 5 {
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -180,7 +181,7 @@ func TestStall(t *testing.T) {
 // The scripts and the memory store answer alike, step by step.
 func TestLikeMemory(t *testing.T) {
 	t.Parallel()
-	s := startServer(t)
+	s := redisserver.New(t)
 	st := open(t, s, "t")
 	c := &clock{now: time.Unix(1_700_000_000, 0), stores: []*redis.Store{st}}
 	c.Advance(0)
