@@ -99,7 +99,7 @@ func (l *List) check(p *conf.Findings, path string) {
 		if l.LongContext.Above < 1 {
 			p.Add(conf.Join(path, "above"), "has to be a number of tokens, at least 1")
 		}
-		l.LongContext.Rates.check(p, path)
+		l.LongContext.check(p, path)
 	}
 }
 

@@ -42,7 +42,7 @@ func limited(dir string) error {
 	}
 	accepted, err := untilRefused(s)
 	if err == nil || errors.Is(err, spool.ErrFull) || s.Room() {
-		return fmt.Errorf("refused with %v, room %t", err, s.Room())
+		return fmt.Errorf("refused with %w, room %t", err, s.Room())
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
 		return err

@@ -41,8 +41,10 @@ const (
 	Keep = time.Minute
 	// Plenty is what has to be left of a limit for any of it to be granted in advance.
 	Plenty = 100
-	// PartOfLimit and PartOfLevel divide the limit and what is left of it: no grant is larger than either.
-	PartOfLimit, PartOfLevel = 32, 8
+	// PartOfLimit divides the limit: no grant is larger.
+	PartOfLimit = 32
+	// PartOfLevel divides what is left of it, likewise.
+	PartOfLevel = 8
 	// Unknown is the wait told where it depends on others: a place, or what others hold.
 	Unknown = time.Second
 )

@@ -15,7 +15,7 @@ func (s *Store) Page(ctx context.Context, f store.Filter, after store.Cursor, li
 	if after != (store.Cursor{}) {
 		cond.add("(started, id) > (?, ?)", after.Started, after.ID)
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT "+columns+" FROM events"+cond.String()+" ORDER BY started, id LIMIT ?",
+	rows, err := s.read.QueryContext(ctx, "SELECT "+columns+" FROM events"+cond.String()+" ORDER BY started, id LIMIT ?", //nolint:gosec // the text is ours, values are arguments
 		append(cond.args, limit)...)
 	if err != nil {
 		return nil, after, fmt.Errorf("list: %w", err)

@@ -41,15 +41,14 @@ func Model(t *testing.T, s store.Store, clock Clock, steps int, seed int64) {
 
 // spent is one admission: what it took, or in the end used, of which scopes.
 type spent struct {
-	at             time.Time
-	key, tenant    bool
-	requests       int64
-	tokens         int64 // reserved, then used
-	over           int64 // beyond the reservation: charged, but not admitted
-	holder, id     string
-	ends           time.Time
-	worth          float64
-	late, finished bool
+	at          time.Time
+	key, tenant bool
+	requests    int64
+	tokens      int64 // reserved, then used
+	over        int64 // beyond the reservation: charged, but not admitted
+	holder, id  string
+	ends        time.Time
+	worth       float64
 }
 
 type model struct {
@@ -62,7 +61,7 @@ type model struct {
 	open    map[string]*spent
 	ids     []string
 
-	reserved, refusals, local, late, last int64
+	reserved, refusals, local, late int64
 }
 
 // holder is a router in little: it spends the tenant's grant.
@@ -74,7 +73,6 @@ type holder struct {
 	calls            []*spent // of this grant
 	before           []*spent // of earlier grants, under way
 	back             float64
-	places           int64
 }
 
 func (m *model) step(i int) {
