@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
+	"slices"
 	"time"
 )
 
-// key is the administrator's key that every request carries; the simulator takes any.
-const key = "hg_bench_administrators_key_0123456789"
+// adminKey is the administrator's key, secret the mesh's root secret.
+const (
+	adminKey = "hg_bench_administrators_key_0123456789"
+	secret   = "a secret of the benchmark, which nobody has to keep" //nolint:gosec // it is none
+)
 
 // The three servers, in the order in which each round goes through them.
 const (
@@ -27,11 +28,34 @@ const (
 
 var names = [subjects]string{"direct", "reverse proxy", "headgate"}
 
-// subject is one server under measurement, a process of its own.
+// subject is one server under measurement: a process of its own, or several that work together.
 type subject struct {
 	name, addr string
-	cmd        *exec.Cmd
-	gone       chan struct{} // closed when the process has ended
+	processes  []*process
+}
+
+// cpu is the processor time that all its processes have used.
+func (s *subject) cpu() (total time.Duration, err error) {
+	for _, p := range s.processes {
+		used, err := cpu(p.pid())
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
+}
+
+// memory is the resident memory of all its processes.
+func (s *subject) memory() (total int64, err error) {
+	for _, p := range s.processes {
+		used, err := memory(p.pid())
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
 }
 
 // lab is the simulator and what stands in front of it, freshly started.
@@ -39,16 +63,25 @@ type lab struct {
 	dir      string
 	subjects []*subject
 	ops      string
+	// keys are presented in turn.
+	keys []string
 }
 
-// openLab starts the three servers and waits until each is ready. The caller closes it.
+// openLab starts the servers, waits until each is ready, and makes the keys. The caller closes it.
 func openLab(ctx context.Context, o options) (*lab, error) {
 	dir, err := os.MkdirTemp("", "headgate-bench-")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir}
+	l := &lab{dir: dir, keys: []string{adminKey}}
 	if err := l.start(ctx, o); err != nil {
+		l.close()
+		return nil, err
+	}
+	if !o.governed {
+		return l, nil
+	}
+	if l.keys, err = createKeys(ctx, l.subjects[gate].addr, o.keys); err != nil {
 		l.close()
 		return nil, err
 	}
@@ -56,7 +89,7 @@ func openLab(ctx context.Context, o options) (*lab, error) {
 }
 
 func (l *lab) start(ctx context.Context, o options) error {
-	addrs, err := freeAddrs(ctx, 5)
+	addrs, err := freeAddrs(ctx, 3)
 	if err != nil {
 		return err
 	}
@@ -64,51 +97,61 @@ func (l *lab) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sim, proxy, http, rpc, ops := addrs[0], addrs[1], addrs[2], addrs[3], addrs[4]
+	sim, proxy, http := addrs[0], addrs[1], addrs[2]
+	config, err := l.configure(sim)
+	if err != nil {
+		return err
+	}
+	if err := l.launch(ctx, direct, sim, launch{program: o.headgate, args: []string{"sim", "-addr", sim}}); err != nil {
+		return err
+	}
+	if err := l.launch(ctx, plain, proxy, launch{program: self, args: []string{"-proxy", proxy, "-towards", "http://" + sim}}); err != nil {
+		return err
+	}
+	list := together
+	if o.split {
+		list = apart
+	}
+	launches, ops, err := mesh(ctx, list, o.headgate, config, http)
+	if err != nil {
+		return err
+	}
 	l.ops = ops
-	config := filepath.Join(l.dir, "headgate.yaml")
+	return l.launch(ctx, gate, http, launches...)
+}
+
+// configure writes Headgate's configuration, and returns its file.
+func (l *lab) configure(sim string) (string, error) {
+	file := filepath.Join(l.dir, "headgate.yaml")
 	text := fmt.Sprintf(`data_dir: %q
 log: {level: warn}
-listen: {http: {addr: %q}, grpc: {addr: %q}, ops: {addr: %q}}
 providers:
   openai: {kind: openai, api_key: "sk-bench", base_url: "http://%s/v1"}
   claude: {kind: anthropic, api_key: "sk-bench", base_url: "http://%s"}
-`, l.dir, http, rpc, ops, sim, sim)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return errors.Join(
-		l.launch(ctx, direct, sim, o.headgate, "sim", "-addr", sim),
-		l.launch(ctx, plain, proxy, self, "-proxy", proxy, "-towards", "http://"+sim),
-		l.launch(ctx, gate, http, o.headgate, "all", "--config", config),
-	)
+`, l.dir, sim, sim)
+	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
-// launch starts one server and waits until it is ready, at most ten seconds.
-func (l *lab) launch(ctx context.Context, which int, addr, program string, args ...string) error {
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // ended by close, in its turn
-	cmd.Env = append(os.Environ(), "HEADGATE_ADMIN_KEY="+key)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting %s: %w", names[which], err)
-	}
-	s := &subject{name: names[which], addr: addr, cmd: cmd, gone: make(chan struct{})}
+// launch starts a subject's processes in order, and waits for each until it listens; then until the subject is ready.
+func (l *lab) launch(ctx context.Context, which int, addr string, launches ...launch) error {
+	s := &subject{name: names[which], addr: addr}
 	l.subjects = append(l.subjects, s)
-	go func() {
-		defer close(s.gone)
-		_ = cmd.Wait() // how it ended is of no interest, that it did is
-	}()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for ready(ctx, which, addr) != nil {
-		select {
-		case <-s.gone:
-			return fmt.Errorf("%s ended before it was ready", s.name)
-		default:
+	for _, start := range launches {
+		p, err := start.process()
+		if err != nil {
+			return fmt.Errorf("starting %s: %w", s.name, err)
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("%s isn't ready: %w", s.name, err)
+		s.processes = append(s.processes, p)
+		if start.listens == "" {
+			continue
 		}
+		if err := p.until(ctx, func(ctx context.Context) error { return listening(ctx, start.listens) }); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	last := s.processes[len(s.processes)-1]
+	if err := last.until(ctx, func(ctx context.Context) error { return ready(ctx, which, addr) }); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
 }
@@ -118,6 +161,10 @@ func ready(ctx context.Context, which int, addr string) error {
 	if which == gate {
 		return get(ctx, "http://"+addr+"/readyz", io.Discard)
 	}
+	return listening(ctx, addr)
+}
+
+func listening(ctx context.Context, addr string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -145,12 +192,10 @@ func get(ctx context.Context, url string, w io.Writer) error {
 
 // close ends every process by its own id, the last started first, and waits for it.
 func (l *lab) close() {
-	for i := len(l.subjects) - 1; i >= 0; i-- {
-		s := l.subjects[i]
-		_ = s.cmd.Process.Signal(syscall.SIGTERM) // an error means that it is gone
-		hurry := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
-		<-s.gone
-		hurry.Stop()
+	for _, s := range slices.Backward(l.subjects) {
+		for _, p := range slices.Backward(s.processes) {
+			p.end()
+		}
 	}
 	_ = os.RemoveAll(l.dir)
 }

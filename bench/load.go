@@ -29,8 +29,8 @@ type load struct {
 
 // drive opens the connections and keeps each busy until the window is over, one request at a time; in a slow scenario
 // each asks once. It stops early when ctx does.
-func drive(ctx context.Context, addr string, s scenario, window time.Duration) load {
-	clients, err := dialAll(ctx, addr, s)
+func drive(ctx context.Context, addr string, keys []string, s scenario, window time.Duration) load {
+	clients, err := dialAll(ctx, addr, keys, s)
 	defer func() {
 		for _, c := range clients {
 			c.conn.Close()
@@ -70,29 +70,36 @@ func first(errs []error) error {
 
 // client is one connection.
 type client struct {
-	conn    net.Conn
-	r       *bufio.Reader
-	request []byte
-	check   *checker
-	slow    bool
+	conn  net.Conn
+	r     *bufio.Reader
+	check *checker
+	slow  bool
+	// requests are sent in turn, the next one from next on: one with each key.
+	requests [][]byte
+	next     int
 }
 
 // dialAll opens every connection of a scenario; those that it opened are returned with an error too.
-func dialAll(ctx context.Context, addr string, s scenario) ([]*client, error) {
+func dialAll(ctx context.Context, addr string, keys []string, s scenario) ([]*client, error) {
 	var clients []*client
-	request := s.request(addr)
-	for range s.conns {
+	var requests [][]byte
+	for _, key := range keys {
+		requests = append(requests, s.request(addr, key))
+	}
+	for i := range s.conns {
 		conn, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return clients, err
 		}
-		clients = append(clients, newClient(conn, s, request))
+		c := newClient(conn, s, requests)
+		c.next = i * len(requests) / s.conns // so that they don't all present the same key
+		clients = append(clients, c)
 	}
 	return clients, nil
 }
 
-func newClient(conn net.Conn, s scenario, request []byte) *client {
-	return &client{conn: conn, r: bufio.NewReaderSize(conn, 16<<10), request: request, check: newChecker(s), slow: s.slow()}
+func newClient(conn net.Conn, s scenario, requests [][]byte) *client {
+	return &client{conn: conn, r: bufio.NewReaderSize(conn, 16<<10), requests: requests, check: newChecker(s), slow: s.slow()}
 }
 
 func (c *client) work(ctx context.Context, begin time.Time, window, delay time.Duration) ([]answer, error) {
@@ -122,8 +129,10 @@ func (c *client) work(ctx context.Context, begin time.Time, window, delay time.D
 func (c *client) ask() (answer, error) {
 	var a answer
 	c.check.reset()
+	request := c.requests[c.next%len(c.requests)]
+	c.next++
 	begin := time.Now()
-	if _, err := c.conn.Write(c.request); err != nil {
+	if _, err := c.conn.Write(request); err != nil {
 		return a, err
 	}
 	b, err := readHead(c.r)

@@ -75,7 +75,7 @@ func TestChecker(t *testing.T) {
 func upstream(t *testing.T, status int, body string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got, err := io.ReadAll(r.Body); err != nil || !strings.HasSuffix(string(got), "}]}") || r.Header.Get("Authorization") != "Bearer "+key {
+		if got, err := io.ReadAll(r.Body); err != nil || !strings.HasSuffix(string(got), "}]}") || r.Header.Get("Authorization") != "Bearer "+adminKey {
 			status = http.StatusBadRequest
 		}
 		w.WriteHeader(status)
@@ -95,7 +95,7 @@ func TestDriveCountsWholeAnswersOnly(t *testing.T) {
 			t.Parallel()
 			server := upstream(t, http.StatusOK, a.body)
 			s := scenario{dialect: a.dialect, conns: 2, chunks: a.chunks}
-			got := drive(t.Context(), server.Listener.Addr().String(), s, 20*time.Millisecond)
+			got := drive(t.Context(), server.Listener.Addr().String(), []string{adminKey}, s, 20*time.Millisecond)
 			if a.whole != (got.err == nil) {
 				t.Fatalf("got %v", got.err)
 			}
@@ -119,7 +119,7 @@ func TestDriveThroughTheProxy(t *testing.T) {
 	}
 	server := httptest.NewServer(newProxy(behind))
 	defer server.Close()
-	got := drive(t.Context(), server.Listener.Addr().String(), scenario{dialect: openai, conns: 4, chunks: 3}, 100*time.Millisecond)
+	got := drive(t.Context(), server.Listener.Addr().String(), []string{adminKey}, scenario{dialect: openai, conns: 4, chunks: 3}, 100*time.Millisecond)
 	if got.err != nil || len(got.answers) < 4 {
 		t.Errorf("%d answers, %v", len(got.answers), got.err)
 	}
@@ -128,7 +128,7 @@ func TestDriveThroughTheProxy(t *testing.T) {
 func TestDriveReportsAStatus(t *testing.T) {
 	t.Parallel()
 	server := upstream(t, http.StatusServiceUnavailable, openaiUnary)
-	got := drive(t.Context(), server.Listener.Addr().String(), scenario{dialect: openai, conns: 1}, time.Second)
+	got := drive(t.Context(), server.Listener.Addr().String(), []string{adminKey}, scenario{dialect: openai, conns: 1}, time.Second)
 	if !errors.Is(got.err, errStatus) || !strings.Contains(got.err.Error(), "503") {
 		t.Errorf("got %v", got.err)
 	}
@@ -138,7 +138,7 @@ func TestSlowScenarioAsksOnceOnEachConnection(t *testing.T) {
 	t.Parallel()
 	server := upstream(t, http.StatusOK, answers["openai stream"].body)
 	s := scenario{dialect: openai, conns: 20, chunks: 3, delay: time.Millisecond}
-	got := drive(t.Context(), server.Listener.Addr().String(), s, 10*time.Second)
+	got := drive(t.Context(), server.Listener.Addr().String(), []string{adminKey}, s, 10*time.Second)
 	if got.err != nil || len(got.answers) != s.conns {
 		t.Errorf("%d answers, %v", len(got.answers), got.err)
 	}
@@ -153,7 +153,7 @@ func TestDriveEndsWithItsContext(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	if got := drive(ctx, server.Listener.Addr().String(), scenario{dialect: openai, conns: 3}, time.Hour); !errors.Is(got.err, context.Canceled) {
+	if got := drive(ctx, server.Listener.Addr().String(), []string{adminKey}, scenario{dialect: openai, conns: 3}, time.Hour); !errors.Is(got.err, context.Canceled) {
 		t.Errorf("got %v", got.err)
 	}
 }

@@ -17,9 +17,21 @@ func describe(o options) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%s, %d cores, %s %s/%s, GOMAXPROCS %d, load average before the run %s; headgate binary sha256 %.12s\n\n"+
-		"%s dialect, rounds interleaved: %d of %s, slow streams %d; each figure: median (lowest to highest of the rounds)\n\n",
+		"%s; %s dialect, rounds interleaved: %d of %s, slow streams %d; each figure: median (lowest to highest of the rounds)\n\n",
 		processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), loadAverage(), sum,
-		o.dialect.name, o.rounds, o.window, o.slowRounds), nil
+		arrangement(o), o.dialect.name, o.rounds, o.window, o.slowRounds), nil
+}
+
+// arrangement tells what Headgate does for each request, and in how many processes.
+func arrangement(o options) string {
+	text := "headgate all"
+	if o.split {
+		text = fmt.Sprintf("headgate in %d processes", len(apart))
+	}
+	if !o.governed {
+		return text + ", the administrator's key"
+	}
+	return fmt.Sprintf("%s, %d clients' keys with limits and books", text, o.keys)
 }
 
 func checksum(file string) (string, error) {

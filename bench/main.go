@@ -23,6 +23,8 @@ type options struct {
 	slowDelay              time.Duration
 	quick                  bool
 	only                   string
+	governed, split        bool
+	keys                   int
 	proxy, towards         string
 }
 
@@ -55,10 +57,17 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.slowDelay, "slow-delay", 100*time.Millisecond, "time between the chunks of a slow stream")
 	f.DurationVar(&o.limit, "limit", 15*time.Minute, "longest time for everything")
 	f.BoolVar(&o.quick, "quick", false, "half a minute: 2 rounds of 500ms, one of 500 slow streams of 20 chunks; not for figures to quote")
+	f.BoolVar(&o.governed, "governed", true, "present clients' keys, with limits and books; false: the administrator's key, which has none")
+	f.IntVar(&o.keys, "keys", 1, "how many clients' keys, presented in turn")
+	f.BoolVar(&o.split, "split", false, "run each of Headgate's services as a process of its own; CPU and memory are those of all together")
 	f.StringVar(&o.only, "only", "", "only the fast loads whose name holds this, such as \"16 conn\"")
 	f.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
 	f.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
 	err := f.Parse(args)
+	if err == nil && o.keys < 1 {
+		err = errors.New("-keys has to be at least 1")
+		fmt.Fprintln(os.Stderr, err)
+	}
 	if err == nil && o.quick {
 		o.rounds, o.window, o.slowRounds, o.slowChunks = 2, 500*time.Millisecond, 1, 20
 		err = f.Parse(args) // again: what is given by name wins

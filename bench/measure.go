@@ -96,40 +96,39 @@ func measureSlowRound(ctx context.Context, o options, r *result, round int) erro
 // warm drives every server for a moment. What goes wrong here goes wrong in the windows too, and is reported there.
 func (l *lab) warm(ctx context.Context, s scenario) {
 	for _, sub := range l.subjects {
-		drive(ctx, sub.addr, s, warmup)
+		drive(ctx, sub.addr, l.keys, s, warmup)
 	}
 }
 
 // window measures one server once.
 func (l *lab) window(ctx context.Context, which int, s scenario, length time.Duration) sample {
 	sub := l.subjects[which]
-	pid := sub.cmd.Process.Pid
-	start, err := cpu(pid)
+	start, err := sub.cpu()
 	if err != nil {
 		return sample{failure: err}
 	}
-	got := drive(ctx, sub.addr, s, length)
+	got := drive(ctx, sub.addr, l.keys, s, length)
 	_ = pause(ctx, settle) // whoever interrupts is heard after the window
-	end, err := cpu(pid)
+	end, err := sub.cpu()
 	got.err = errors.Join(got.err, err)
 	return summarize(got, end-start, which, s)
 }
 
 // slowWindow measures one server under slow streams, and its memory before, during and after.
 func (l *lab) slowWindow(ctx context.Context, which int, s scenario) sample {
-	pid := l.subjects[which].cmd.Process.Pid
-	idle, err := memory(pid)
+	sub := l.subjects[which]
+	idle, err := sub.memory()
 	if err != nil {
 		return sample{failure: err}
 	}
-	peak := watch(pid)
+	peak := watch(sub)
 	out := l.window(ctx, which, s, ramp+time.Duration(s.chunks)*s.delay)
 	top := peak()
 	if which == direct || out.failure != nil {
 		return out
 	}
 	_ = pause(ctx, decay) // whoever interrupts is heard after the window
-	rest, err := memory(pid)
+	rest, err := sub.memory()
 	if err != nil {
 		return sample{failure: err}
 	}
@@ -138,8 +137,8 @@ func (l *lab) slowWindow(ctx context.Context, which int, s scenario) sample {
 	return out
 }
 
-// watch reads a process's memory ten times a second until the returned function is called, which gives the highest.
-func watch(pid int) func() int64 {
+// watch reads a subject's memory ten times a second until the returned function is called, which gives the highest.
+func watch(s *subject) func() int64 {
 	stop, result := make(chan struct{}), make(chan int64)
 	go func() {
 		tick := time.NewTicker(100 * time.Millisecond)
@@ -148,7 +147,7 @@ func watch(pid int) func() int64 {
 		for {
 			select {
 			case <-tick.C:
-				now, _ := memory(pid) // 0 when the process has ended; the window fails of that
+				now, _ := s.memory() // 0 when a process has ended; the window fails of that
 				top = max(top, now)
 			case <-stop:
 				result <- top

@@ -62,8 +62,8 @@ func (s scenario) script() string {
 	return ""
 }
 
-// request is the whole HTTP request, the same bytes for all three servers but for the host.
-func (s scenario) request(host string) []byte {
+// request is the whole HTTP request, the same bytes for all three servers but for the host; the simulator takes any key.
+func (s scenario) request(host, key string) []byte {
 	body := fmt.Sprintf(`{"model":%q,%s"stream":%v,"messages":[{"role":"user","content":`+
 		`"Explain retrieval-augmented generation to someone who runs a library."}]}`,
 		s.dialect.model+s.script(), s.dialect.fields, s.chunks > 0)

@@ -67,7 +67,7 @@ func TestFlags(t *testing.T) {
 	if err != nil || o.dialect.path != "/v1/messages" || o.rounds != 2 || o.slowRounds != 0 {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if got := string(slowScenario(o).request("h")); !strings.Contains(got, `"model":"claude-sonnet-4-5#chunks=20,chunk_delay=100ms"`) {
+	if got := string(slowScenario(o).request("h", adminKey)); !strings.Contains(got, `"model":"claude-sonnet-4-5#chunks=20,chunk_delay=100ms"`) {
 		t.Errorf("got %s", got)
 	}
 	var unknown dialect

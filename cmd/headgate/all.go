@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/run"
 	"github.com/headgate-mesh/headgate/sim"
 )
@@ -49,7 +50,9 @@ func (p *process) addMesh() error {
 	}
 	p.newServer("headgate")
 	here := p.inProcess("headgate")
-	p.peers = peers{router: here, keys: here, ratelimit: here, cache: here, usage: here}
+	// The router's own timers end its calls.
+	toRouter := peer.InProcess(p.server.InProcess(), peer.Options{Credentials: p.credentials("headgate"), Timeout: peer.NoTimeout})
+	p.peers = peers{router: toRouter, keys: here, ratelimit: here, cache: here, usage: here}
 	for _, add := range []func() error{p.addUsage, p.addKeys, p.addRateLimit, p.addCache} {
 		if err := add(); err != nil {
 			return err

@@ -15,6 +15,8 @@ type Tap struct {
 	reading dialect.Reading
 	usage   usage
 	ended   bool
+	// twin knows the last delta, which the next one mostly looks like.
+	twin rawjson.Twin
 }
 
 // NewTap returns a tap for the answer to a request with these facts.
@@ -42,9 +44,16 @@ func (t *Tap) Read(f sse.Frame) dialect.Verdict {
 }
 
 func (t *Tap) judge(f sse.Frame) dialect.Verdict {
+	if text, ok := t.twin.Match(f.Data); ok && len(text) > 0 && string(f.Event) == "content_block_delta" {
+		t.reading.Said += int64(len(text) + len(`""`))
+		return dialect.Verdict{Content: true}
+	}
 	e := event{name: f.Event}
 	if err := t.readEvent(f.Data, &e); err != nil || !e.named() {
 		return dialect.Verdict{Action: dialect.Malformed}
+	}
+	if e.alone() {
+		t.twin.Learn(f.Data, e.text)
 	}
 	switch string(f.Event) {
 	case "message_stop":
@@ -60,6 +69,16 @@ type event struct {
 	name, kind []byte
 	typed      bool
 	content    bool
+	// text is the last string that a delta holds beside its type; said is what all of them show. more says that the event
+	// tells something else, too.
+	text []byte
+	said int64
+	more bool
+}
+
+// alone reports whether the event tells nothing but its text.
+func (e *event) alone() bool {
+	return !e.more && string(e.name) == "content_block_delta" && rawjson.Kind(e.text) == 's' && e.said == int64(len(e.text))
 }
 
 // named reports whether the frame's name fits its data.
@@ -79,12 +98,16 @@ func (t *Tap) readEvent(data []byte, e *event) error {
 			e.kind, e.typed = rawjson.Unquote(cur.Value())
 		case "message":
 			t.readMessage(&cur)
+			e.more = true
 		case "usage":
 			t.usage.read(cur.Value())
+			e.more = true
 		case "content_block":
 			e.content = startsContent(cur.Value()) || e.content
+			e.more = true
 		case "delta":
-			if said := t.readDelta(&cur); said > 0 && string(e.name) == "content_block_delta" {
+			said := t.readDelta(&cur, e)
+			if e.said += said; said > 0 && string(e.name) == "content_block_delta" {
 				t.reading.Said += said
 				e.content = true
 			}
@@ -131,7 +154,7 @@ func (t *Tap) readMessage(cur *rawjson.Cursor) (kind []byte) {
 }
 
 // readDelta returns how many bytes of JSON a delta holds beside its type.
-func (t *Tap) readDelta(cur *rawjson.Cursor) (said int64) {
+func (t *Tap) readDelta(cur *rawjson.Cursor, e *event) (said int64) {
 	if !cur.Object() {
 		return 0
 	}
@@ -144,6 +167,7 @@ func (t *Tap) readDelta(cur *rawjson.Cursor) (said int64) {
 		default:
 			if value := cur.Value(); !rawjson.Empty(value) {
 				said += int64(len(value))
+				e.text = value
 			}
 		}
 	}

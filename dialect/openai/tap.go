@@ -16,6 +16,8 @@ type Tap struct {
 	// tier is the JSON of a service tier that isn't the default one.
 	tier  string
 	ended bool
+	// twin knows the last chunk of content, which the next one mostly looks like.
+	twin rawjson.Twin
 }
 
 // NewTap returns a tap for the answer to a request with these facts.
@@ -33,6 +35,14 @@ func (t *Tap) Reading() dialect.Reading {
 type chunk struct {
 	// failed: there is an error in it. choices: there is a list of choices. anyChoice: the list isn't empty.
 	failed, usage, choices, anyChoice, content bool
+	// text is the string that a delta's content is; said is what all deltas show.
+	text []byte
+	said int64
+}
+
+// alone reports whether the chunk tells nothing but its text.
+func (c *chunk) alone() bool {
+	return !c.failed && !c.usage && rawjson.Kind(c.text) == 's' && c.said == int64(len(c.text))
 }
 
 // Read judges one frame. A chunk that only holds usage is dropped where the client didn't ask for it: its SDK may choke
@@ -53,9 +63,16 @@ func (t *Tap) judge(f sse.Frame) dialect.Verdict {
 	if isDone(f.Data) {
 		return dialect.Verdict{Action: dialect.Terminal}
 	}
+	if text, ok := t.twin.Match(f.Data); ok && len(text) > 0 && len(f.Event) == 0 {
+		t.reading.Said += int64(len(text) + len(`""`))
+		return dialect.Verdict{Content: true}
+	}
 	var c chunk
 	if err := t.readChunk(f.Data, &c); err != nil {
 		return dialect.Verdict{Action: dialect.Malformed}
+	}
+	if c.alone() {
+		t.twin.Learn(f.Data, c.text)
 	}
 	switch {
 	case c.failed:
@@ -138,8 +155,9 @@ func (t *Tap) readChoices(cur *rawjson.Cursor, c *chunk) {
 		for name, ok := cur.Member(); ok; name, ok = cur.Member() {
 			switch string(name) {
 			case "delta":
-				said := shows(cur)
+				said := c.shows(cur)
 				t.reading.Said += said
+				c.said += said
 				c.content = said > 0 || c.content
 			case "finish_reason":
 				t.finish(cur.Value())
@@ -158,14 +176,18 @@ func (t *Tap) finish(value []byte) {
 }
 
 // shows returns how many bytes of JSON a delta shows the client: everything but the role and empty values counts.
-func shows(cur *rawjson.Cursor) (said int64) {
+func (c *chunk) shows(cur *rawjson.Cursor) (said int64) {
 	if !cur.Object() {
 		return 0
 	}
 	for name, ok := cur.Member(); ok; name, ok = cur.Member() {
-		role := string(name) == "role"
-		if value := cur.Value(); !role && !rawjson.Empty(value) {
+		role, content := string(name) == "role", string(name) == "content"
+		value := cur.Value()
+		if !role && !rawjson.Empty(value) {
 			said += int64(len(value))
+		}
+		if content {
+			c.text = value
 		}
 	}
 	return said

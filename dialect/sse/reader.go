@@ -12,8 +12,10 @@ import (
 var ErrFrameTooLarge = errors.New("sse: frame too large")
 
 const (
-	// initialSize is what an idle stream holds.
-	initialSize = 4 << 10
+	// initialSize is what a stream holds whose frames come one by one, burstSize one whose frames come together: what one
+	// read brings travels on together.
+	initialSize = 1 << 10
+	burstSize   = 4 << 10
 	// emptyReads is how often a source may return nothing, and no error either, before it counts as broken.
 	emptyReads = 100
 )
@@ -42,7 +44,9 @@ type Reader struct {
 	// afterCR says that the byte before line is a \r, whose \n may still come.
 	afterCR bool
 	began   bool
-	err     error
+	// full says that the last read brought as much as there was room for.
+	full bool
+	err  error
 }
 
 // NewReader returns a reader of frames of at most maxFrame bytes.
@@ -127,6 +131,7 @@ func (r *Reader) fill() {
 	for range emptyReads {
 		n, err := r.src.Read(r.buf[r.end:])
 		r.end += n
+		r.full = r.end == len(r.buf)
 		if r.err = err; n > 0 || err != nil {
 			return
 		}
@@ -139,10 +144,14 @@ func (r *Reader) makeRoom() {
 		copy(r.buf, r.buf[r.start:r.end])
 		r.line, r.seen, r.end, r.start = r.line-r.start, r.seen-r.start, r.end-r.start, 0
 	}
-	if r.end < len(r.buf) {
+	size := max(initialSize, 2*len(r.buf))
+	switch {
+	case r.full && len(r.buf) < burstSize:
+		size = burstSize
+	case r.end < len(r.buf):
 		return
 	}
-	bigger := make([]byte, max(initialSize, 2*len(r.buf)))
+	bigger := make([]byte, size)
 	copy(bigger, r.buf[:r.end])
 	r.buf = bigger
 }

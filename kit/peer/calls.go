@@ -43,7 +43,7 @@ func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 
 // deadline gives a call without a deadline the default one.
 func (c *calls) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
+	if _, ok := ctx.Deadline(); ok || c.options.Timeout == NoTimeout {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, c.options.Timeout)

@@ -9,8 +9,8 @@ import (
 
 // Each hands every message of a server stream to take, in order, until the call ends: nil at its good end, else its
 // error, or that of take, after which the caller cancels the call's context. It belongs at the beginning of a stream, instead of
-// Recv: in this process the handler then runs on the caller's goroutine, and returns before Each does. Its messages may
-// be shared with the handler, see rpc.Options.ShareMessage.
+// Recv: in this process the handler then runs on the caller's goroutine, and returns before Each does. A message and its
+// bytes are take's until take returns.
 func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error) error {
 	if g, ok := s.(*grpc.GenericClientStream[Req, Res]); ok {
 		if here, ok := g.ClientStream.(*stream); ok && here.each != nil {

@@ -59,13 +59,17 @@ func (c Config) insecure() bool {
 type Options struct {
 	// Credentials prove this process to internal methods. Default: none.
 	Credentials auth.Credentials
-	// Timeout is the deadline of a call whose context has none. Default 10 min, longer than any stream should be.
+	// Timeout is the deadline of a call whose context has none. Default 10 min, longer than any stream should be; NoTimeout
+	// is for calls whose server ends them by itself.
 	Timeout time.Duration
 	// MaxRecv and MaxSend bound messages, in bytes. Default 64 MiB and 32 MiB, the reverse of the server's.
 	MaxRecv, MaxSend int
 	// HealthService is the name whose health decides whether an address gets calls. Default "", the whole server.
 	HealthService string
 }
+
+// NoTimeout gives a call no deadline.
+const NoTimeout time.Duration = -1
 
 func (o Options) withDefaults() Options {
 	if o.Timeout == 0 {

@@ -34,8 +34,11 @@ const network = "inproc"
 
 type address struct{}
 
-func (address) Network() string  { return network }
-func (address) String() string   { return "0" }
+// Network is grpchan's name, too.
+func (address) Network() string { return network }
+func (address) String() string  { return "0" }
+
+// AuthType is the same.
 func (address) AuthType() string { return network }
 
 // serverContext returns a handler's context, which ends with the caller's or when the call does.

@@ -43,8 +43,18 @@ func (c *clientSide) CloseSend() error { return nil }
 // Context implements grpc.ClientStream.
 func (c *clientSide) Context() context.Context { return c.ctx }
 
-// Each runs the handler and calls take with every message. It returns the handler's error, or take's, which also
-// cancels the call. The messages are take's to keep.
+// Consumed reports whether the messages of a stream are done with once Send has returned, so that a handler may use their
+// bytes again. They aren't where a shared message waits for a client on another goroutine.
+func Consumed(ctx context.Context) bool {
+	s := grpc.ServerTransportStreamFromContext(ctx)
+	if here, ok := s.(transport); ok {
+		return here.take != nil
+	}
+	return s != nil && !inThisProcess(ctx)
+}
+
+// Each runs the handler and calls take with every message, which is take's until it returns. It returns the handler's
+// error, or take's, which also cancels the call.
 func (c *clientSide) Each(take func(m any) error) error {
 	s := &serverSide{method: c.method, cloner: c.inside.cloner, request: c.request, take: take}
 	s.ctx, s.end = serverContext(c.ctx, s)

@@ -142,5 +142,5 @@ func Deadline(ctx context.Context, targets []catalog.Target, wish time.Duration)
 			"the call's own deadline of %s passed; try again with a larger x-headgate-timeout-ms", wish).
 			With("timer", upstream.TimerTotal).With("limit", wish.String()))
 	}
-	return context.WithTimeoutCause(ctx, total, upstream.TimeoutError(upstream.TimerTotal, total))
+	return context.WithTimeoutCause(ctx, total, upstream.LateTimeout(upstream.TimerTotal, total))
 }

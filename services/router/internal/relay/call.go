@@ -27,6 +27,8 @@ type call struct {
 	books     *account.Call
 	fill      *answers.Fill
 	requestID string
+	// consumed says that nobody holds a message once it is sent.
+	consumed bool
 
 	// prompt and warnings are the translated request, once a target needed it.
 	prompt   *llmv1.Prompt

@@ -139,7 +139,9 @@ func (p *pump) flush(ready bool) error {
 		return nil
 	}
 	err := p.send(p.held, nil)
-	p.held = nil // the receiver owns what was sent
+	if p.held = p.held[:0]; !p.call.consumed {
+		p.held = nil // the receiver owns what was sent
+	}
 	return err
 }
 
@@ -168,7 +170,7 @@ func (p *pump) failed(s provider.Stream, frame sse.Frame) (settled bool, err err
 }
 
 // room is what frames that come together mostly need.
-const room = 4 << 10
+const room = 1 << 10
 
 // hold keeps a frame until it is sent; more says whether another one is here already.
 func (p *pump) hold(raw []byte, more bool) {

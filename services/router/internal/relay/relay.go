@@ -12,6 +12,7 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
@@ -44,7 +45,10 @@ func New(c *catalog.Catalog, d *account.Desk, a *answers.Answers) *Server {
 
 // Relay implements RelayService.
 func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
-	c := &call{server: s, out: out, request: r, edge: s.edges[r.GetDialect()], requestID: meta.RequestID(out.Context())}
+	c := &call{
+		server: s, out: out, request: r, edge: s.edges[r.GetDialect()],
+		requestID: meta.RequestID(out.Context()), consumed: rpc.Consumed(out.Context()),
+	}
 	if c.edge == nil || c.edge.ReadFacts[r.GetOperation()] == nil {
 		return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "the dialect has no such operation")
 	}

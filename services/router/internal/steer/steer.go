@@ -55,7 +55,6 @@ const (
 // Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
 // name: a label that was misspelt must not be ignored.
 func Read(ctx context.Context) (Wishes, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
 	var w Wishes
 	for _, read := range []struct {
 		name string
@@ -68,7 +67,7 @@ func Read(ctx context.Context) (Wishes, error) {
 		{meta.Cache, func(v string) (err error) { w.Cache, err = cache(v); return err }},
 		{meta.CacheTTL, func(v string) (err error) { w.CacheTTL, err = cacheTTL(v); return err }},
 	} {
-		value, err := one(md, read.name)
+		value, err := one(ctx, read.name)
 		if err == nil {
 			err = read.into(value)
 		}
@@ -80,8 +79,8 @@ func Read(ctx context.Context) (Wishes, error) {
 }
 
 // one returns a header's value. Two that differ are refused: whichever counted, the caller might have meant the other.
-func one(md metadata.MD, name string) (string, error) {
-	values := md[name]
+func one(ctx context.Context, name string) (string, error) {
+	values := metadata.ValueFromIncomingContext(ctx, name)
 	if len(values) == 0 {
 		return "", nil
 	}
