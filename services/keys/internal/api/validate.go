@@ -14,6 +14,7 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
@@ -105,15 +106,21 @@ func model(m string) error {
 	return nil
 }
 
+// maxLimit is the largest limit that the rate limiter's arithmetic bears (package bucket).
+const maxLimit = bucket.MaxLimit
+
 func checkLimits(l *ratelimitv1.Limits) error {
-	const text = "can't be negative; 0 or nothing means no limit of the key's own"
-	switch {
-	case l.GetRequestsPerMinute() < 0:
-		return invalid("limits.requests_per_minute", text)
-	case l.GetTokensPerMinute() < 0:
-		return invalid("limits.tokens_per_minute", text)
-	case l.GetConcurrentRequests() < 0:
-		return invalid("limits.concurrent_requests", text)
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"limits.requests_per_minute", l.GetRequestsPerMinute()},
+		{"limits.tokens_per_minute", l.GetTokensPerMinute()},
+		{"limits.concurrent_requests", l.GetConcurrentRequests()},
+	} {
+		if f.value < 0 || f.value > maxLimit {
+			return invalid(f.name, "must be from 0, which is no limit of the key's own, to %d", int64(maxLimit))
+		}
 	}
 	return nil
 }

@@ -131,6 +131,12 @@ func (f *fake) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest, _ ...
 			Scope: s.GetKind(), Dimension: ratelimitv1.Dimension_DIMENSION_REQUESTS,
 			Limit: s.GetLimits().GetRequestsPerMinute(), Remaining: a.requests.Left(), ResetAfter: durationpb.New(a.requests.Reset()),
 		})
+		if n := s.GetLimits().GetTokensPerMinute(); n > 0 {
+			answer.Balances = append(answer.Balances, &ratelimitv1.Balance{
+				Scope: s.GetKind(), Dimension: ratelimitv1.Dimension_DIMENSION_TOKENS,
+				Limit: n, Remaining: a.tokens.Left(), ResetAfter: durationpb.New(a.tokens.Reset()),
+			})
+		}
 	}
 	f.calls[r.GetReservationId()] = c
 	return answer, nil

@@ -417,3 +417,22 @@ func waves(t *testing.T, k *quota.Keeper, a quota.Account, r *rand.Rand, began t
 	}
 	return all
 }
+
+// TestRareCallsAreAskedFor: an account that is used now and then holds no stock, which nobody would spend in time, and is
+// forgotten in the end.
+func TestRareCallsAreAskedFor(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
+		a := account(plenty, plenty)
+		for range 10 {
+			mustReserve(t, k, a, 100).Settle(100, false)
+			time.Sleep(3 * time.Second)
+		}
+		synctest.Wait()
+		reserves, _, _ := f.counts()
+		if _, _, held := f.left("acme", scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", plenty)); reserves != 10 || held != 0 {
+			t.Errorf("%d of 10 calls asked, %d are held", reserves, held)
+		}
+		time.Sleep(10 * time.Minute)
+		mustReserve(t, k, a, 100).Settle(100, false)
+	})
+}

@@ -32,11 +32,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer line.close()
 	all := time.NewTimer(0)
 	defer all.Stop()
+	sweep := time.NewTicker(forgetAfter)
+	defer sweep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			k.giveUp(context.WithoutCancel(ctx), line)
 			return nil
+		case <-sweep.C:
+			k.stocks.sweep(k.clock())
 		case <-all.C:
 			all.Reset(k.round(ctx, line, k.every()))
 		case <-k.hungry:

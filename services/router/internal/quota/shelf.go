@@ -3,6 +3,7 @@ package quota
 import (
 	"hash/maphash"
 	"sync"
+	"time"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 )
@@ -96,3 +97,34 @@ func (p pair) unlock() {
 		}
 	}
 }
+
+// sweep forgets the stocks of accounts that nobody used for a while and that hold nothing.
+func (s *shelves) sweep(now time.Time) {
+	for i := range s.all {
+		sh := &s.all[i]
+		sh.mu.Lock()
+		for n, st := range sh.stocks {
+			if st.idle(now) {
+				delete(sh.stocks, n)
+			}
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// idle marks a stock as gone that holds nothing and wasn't used for long enough for its bucket to be full again. One
+// that is in use this moment isn't idle: whoever has its lock may wait for the shelf.
+func (s *stock) idle(now time.Time) bool {
+	if !s.mu.TryLock() {
+		return false
+	}
+	defer s.mu.Unlock()
+	if s.listed || s.open > 0 || now.Sub(s.missed) < forgetAfter {
+		return false
+	}
+	s.gone = true
+	return true
+}
+
+// forgetAfter is longer than an empty bucket takes to fill.
+const forgetAfter = 2 * time.Minute

@@ -31,7 +31,8 @@ type stock struct {
 	late
 	demand demand
 	listed bool
-	dry    bool // the last grant was nothing: little is left
+	missed time.Time // the last call that the stock couldn't pay
+	dry    bool      // the last grant was nothing: little is left
 
 	// open are all calls under way, however they were admitted.
 	open int64
@@ -112,7 +113,7 @@ func (k *Keeper) fromStock(c *claim) *Reservation {
 	p := k.stocks.lockBoth(c)
 	for _, s := range p {
 		if s != nil && !s.has(c.tokens, now) {
-			k.miss(p, c.tokens)
+			k.miss(p, c.tokens, now)
 			p.unlock()
 			return nil
 		}
@@ -133,18 +134,28 @@ func (k *Keeper) fromStock(c *claim) *Reservation {
 	return r
 }
 
-// miss notes a call that was not paid from stock, so that there is one for those that follow.
-func (k *Keeper) miss(p pair, tokens int64) {
+// rare is how long an account may be silent between two calls that are each asked for: a stock in advance pays where
+// more than one call comes in that time, and costs more than it saves where thousands of keys call now and then.
+const rare = 500 * time.Millisecond
+
+// miss notes a call that was not paid from stock, so that there is one for those that follow, if they follow soon.
+func (k *Keeper) miss(p pair, tokens int64, now time.Time) {
 	wake := false
 	for _, s := range p {
 		if s == nil {
 			continue
 		}
+		soon := now.Sub(s.missed) < rare
+		s.missed = now
 		s.demand.note(tokens, s.open+1)
 		if !s.listed {
+			if !soon {
+				s.demand = demand{since: now}
+				s.demand.note(tokens, s.open+1)
+				continue
+			}
 			s.listed, wake = true, true
 			s.low = true
-			s.demand.since = k.clock()
 			k.list(s)
 		} else if !s.away && !s.dry && !s.low {
 			s.low, wake = true, true
