@@ -53,6 +53,8 @@ func TestEveryReason(t *testing.T) {
 		"LARGER_THAN_LIMIT":      {codes.ResourceExhausted, 429},
 		"MODEL_NOT_ALLOWED":      {codes.PermissionDenied, 403},
 		"EXCEEDS_OWN_RIGHTS":     {codes.PermissionDenied, 403},
+		"REFUSED_BY_RULE":        {codes.PermissionDenied, 403},
+		"RULE_FAILED":            {codes.Internal, 500},
 		"NOT_FOUND":              {codes.NotFound, 404},
 		"INTERNAL":               {codes.Internal, 500},
 	}

@@ -51,7 +51,8 @@ func codeOf(r errorsv1.Reason) codes.Code {
 	case errorsv1.Reason_REASON_MISSING_API_KEY, errorsv1.Reason_REASON_INVALID_API_KEY:
 		return codes.Unauthenticated
 	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY,
-		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS:
+		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS,
+		errorsv1.Reason_REASON_REFUSED_BY_RULE:
 		return codes.PermissionDenied
 	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
 		return codes.ResourceExhausted
@@ -88,7 +89,8 @@ func (e *Error) HTTPStatus() int {
 	case errorsv1.Reason_REASON_MISSING_API_KEY, errorsv1.Reason_REASON_INVALID_API_KEY:
 		return http.StatusUnauthorized
 	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY,
-		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS:
+		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS,
+		errorsv1.Reason_REASON_REFUSED_BY_RULE:
 		return http.StatusForbidden
 	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
 		return http.StatusTooManyRequests

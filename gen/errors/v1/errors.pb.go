@@ -70,6 +70,8 @@ const (
 	Reason_REASON_MODEL_NOT_ALLOWED Reason = 204
 	// The call would make a key that may do more than the caller's own. Example: a key of another tenant. metadata: field.
 	Reason_REASON_EXCEEDS_OWN_RIGHTS Reason = 205
+	// A rule of the operator's refuses the request. Example: a rule that denies card numbers. metadata: rule.
+	Reason_REASON_REFUSED_BY_RULE Reason = 206
 	// The provider refused Headgate's own credential (its 401 or 403). Example: a revoked provider key.
 	Reason_REASON_PROVIDER_CREDENTIALS Reason = 300
 	// The provider can't be reached. Example: connection refused, no route, TLS failure.
@@ -99,6 +101,9 @@ const (
 	Reason_REASON_LARGER_THAN_LIMIT Reason = 601
 	// A defect or an unexpected condition in Headgate. Its cause is in the log beside the request id.
 	Reason_REASON_INTERNAL Reason = 900
+	// A rule of the operator's couldn't be evaluated, and what it would have said mustn't be guessed. Example: a division by
+	// zero in its condition. metadata: rule.
+	Reason_REASON_RULE_FAILED Reason = 901
 )
 
 // Enum value maps for Reason.
@@ -123,6 +128,7 @@ var (
 		203: "REASON_SENSITIVITY",
 		204: "REASON_MODEL_NOT_ALLOWED",
 		205: "REASON_EXCEEDS_OWN_RIGHTS",
+		206: "REASON_REFUSED_BY_RULE",
 		300: "REASON_PROVIDER_CREDENTIALS",
 		301: "REASON_PROVIDER_UNREACHABLE",
 		302: "REASON_PROVIDER_MALFORMED",
@@ -136,6 +142,7 @@ var (
 		600: "REASON_RATE_LIMITED",
 		601: "REASON_LARGER_THAN_LIMIT",
 		900: "REASON_INTERNAL",
+		901: "REASON_RULE_FAILED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":            0,
@@ -157,6 +164,7 @@ var (
 		"REASON_SENSITIVITY":            203,
 		"REASON_MODEL_NOT_ALLOWED":      204,
 		"REASON_EXCEEDS_OWN_RIGHTS":     205,
+		"REASON_REFUSED_BY_RULE":        206,
 		"REASON_PROVIDER_CREDENTIALS":   300,
 		"REASON_PROVIDER_UNREACHABLE":   301,
 		"REASON_PROVIDER_MALFORMED":     302,
@@ -170,6 +178,7 @@ var (
 		"REASON_RATE_LIMITED":           600,
 		"REASON_LARGER_THAN_LIMIT":      601,
 		"REASON_INTERNAL":               900,
+		"REASON_RULE_FAILED":            901,
 	}
 )
 
@@ -204,7 +213,7 @@ var File_headgate_errors_v1_errors_proto protoreflect.FileDescriptor
 
 const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\x84\a\n" +
+	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xba\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REASON_INVALID_JSON\x10d\x12\x18\n" +
@@ -224,7 +233,8 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x18REASON_PERMISSION_DENIED\x10\xca\x01\x12\x17\n" +
 	"\x12REASON_SENSITIVITY\x10\xcb\x01\x12\x1d\n" +
 	"\x18REASON_MODEL_NOT_ALLOWED\x10\xcc\x01\x12\x1e\n" +
-	"\x19REASON_EXCEEDS_OWN_RIGHTS\x10\xcd\x01\x12 \n" +
+	"\x19REASON_EXCEEDS_OWN_RIGHTS\x10\xcd\x01\x12\x1b\n" +
+	"\x16REASON_REFUSED_BY_RULE\x10\xce\x01\x12 \n" +
 	"\x1bREASON_PROVIDER_CREDENTIALS\x10\xac\x02\x12 \n" +
 	"\x1bREASON_PROVIDER_UNREACHABLE\x10\xad\x02\x12\x1e\n" +
 	"\x19REASON_PROVIDER_MALFORMED\x10\xae\x02\x12\x1a\n" +
@@ -237,7 +247,8 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x15REASON_USAGE_LOG_FULL\x10\xf6\x03\x12\x18\n" +
 	"\x13REASON_RATE_LIMITED\x10\xd8\x04\x12\x1d\n" +
 	"\x18REASON_LARGER_THAN_LIMIT\x10\xd9\x04\x12\x14\n" +
-	"\x0fREASON_INTERNAL\x10\x84\aB:Z8github.com/headgate-mesh/headgate/gen/errors/v1;errorsv1b\x06proto3"
+	"\x0fREASON_INTERNAL\x10\x84\a\x12\x17\n" +
+	"\x12REASON_RULE_FAILED\x10\x85\aB:Z8github.com/headgate-mesh/headgate/gen/errors/v1;errorsv1b\x06proto3"
 
 var (
 	file_headgate_errors_v1_errors_proto_rawDescOnce sync.Once

@@ -13,6 +13,8 @@ import (
 	v1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -24,6 +26,63 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// BreakerState is what a breaker lets through.
+type BreakerState int32
+
+const (
+	// Unset: the target has no breaker yet, since it was never asked.
+	BreakerState_BREAKER_STATE_UNSPECIFIED BreakerState = 0
+	// Everything.
+	BreakerState_BREAKER_STATE_CLOSED BreakerState = 1
+	// Nothing, unless no other target is left.
+	BreakerState_BREAKER_STATE_OPEN BreakerState = 2
+	// A few attempts, to see whether it is well again.
+	BreakerState_BREAKER_STATE_HALF_OPEN BreakerState = 3
+)
+
+// Enum value maps for BreakerState.
+var (
+	BreakerState_name = map[int32]string{
+		0: "BREAKER_STATE_UNSPECIFIED",
+		1: "BREAKER_STATE_CLOSED",
+		2: "BREAKER_STATE_OPEN",
+		3: "BREAKER_STATE_HALF_OPEN",
+	}
+	BreakerState_value = map[string]int32{
+		"BREAKER_STATE_UNSPECIFIED": 0,
+		"BREAKER_STATE_CLOSED":      1,
+		"BREAKER_STATE_OPEN":        2,
+		"BREAKER_STATE_HALF_OPEN":   3,
+	}
+)
+
+func (x BreakerState) Enum() *BreakerState {
+	p := new(BreakerState)
+	*p = x
+	return p
+}
+
+func (x BreakerState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BreakerState) Descriptor() protoreflect.EnumDescriptor {
+	return file_headgate_router_v1_router_proto_enumTypes[0].Descriptor()
+}
+
+func (BreakerState) Type() protoreflect.EnumType {
+	return &file_headgate_router_v1_router_proto_enumTypes[0]
+}
+
+func (x BreakerState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BreakerState.Descriptor instead.
+func (BreakerState) EnumDescriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{0}
+}
 
 // ChatRequest is one question.
 type ChatRequest struct {
@@ -545,7 +604,21 @@ type Target struct {
 	// Those of them that failed by the provider's fault (its 5xx, a broken connection, a timer).
 	Failures int64 `protobuf:"varint,9,opt,name=failures,proto3" json:"failures,omitempty"`
 	// What a self-hosted server says of how busy it is; unset where that isn't known.
-	Load          *Load `protobuf:"bytes,10,opt,name=load,proto3" json:"load,omitempty"` // Fields 11 to 14: breaker state, cooling, latency.
+	Load *Load `protobuf:"bytes,10,opt,name=load,proto3" json:"load,omitempty"`
+	// What its breaker lets through.
+	Breaker BreakerState `protobuf:"varint,11,opt,name=breaker,proto3,enum=headgate.router.v1.BreakerState" json:"breaker,omitempty"`
+	// When an open breaker lets the next attempt through; unset unless it is open.
+	BreakerUntil *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=breaker_until,json=breakerUntil,proto3" json:"breaker_until,omitempty"`
+	// The provider's keys that are spared for a while (its 429, 402, 401 or 403).
+	KeysCooling int32 `protobuf:"varint,13,opt,name=keys_cooling,json=keysCooling,proto3" json:"keys_cooling,omitempty"`
+	// All of the provider's keys.
+	Keys int32 `protobuf:"varint,14,opt,name=keys,proto3" json:"keys,omitempty"`
+	// The average time to the first content, the last ones counting most; unset where there was none yet.
+	FirstContent *durationpb.Duration `protobuf:"bytes,15,opt,name=first_content,json=firstContent,proto3" json:"first_content,omitempty"`
+	// What the last active health check said; unset where none is made.
+	Healthy *bool `protobuf:"varint,16,opt,name=healthy,proto3,oneof" json:"healthy,omitempty"`
+	// The share of the model's calls, where its strategy is weighted.
+	Weight        int32 `protobuf:"varint,17,opt,name=weight,proto3" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -648,6 +721,55 @@ func (x *Target) GetLoad() *Load {
 		return x.Load
 	}
 	return nil
+}
+
+func (x *Target) GetBreaker() BreakerState {
+	if x != nil {
+		return x.Breaker
+	}
+	return BreakerState_BREAKER_STATE_UNSPECIFIED
+}
+
+func (x *Target) GetBreakerUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BreakerUntil
+	}
+	return nil
+}
+
+func (x *Target) GetKeysCooling() int32 {
+	if x != nil {
+		return x.KeysCooling
+	}
+	return 0
+}
+
+func (x *Target) GetKeys() int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *Target) GetFirstContent() *durationpb.Duration {
+	if x != nil {
+		return x.FirstContent
+	}
+	return nil
+}
+
+func (x *Target) GetHealthy() bool {
+	if x != nil && x.Healthy != nil {
+		return *x.Healthy
+	}
+	return false
+}
+
+func (x *Target) GetWeight() int32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
 }
 
 // Load is what a self-hosted server says of how busy it is, over all of its replicas.
@@ -961,11 +1083,494 @@ func (x *CountTokensResponse) GetServed() *Served {
 	return nil
 }
 
+// ExplainRouteRequest is a request that isn't sent: a typed prompt, or a body in a dialect.
+type ExplainRouteRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model, as in ChatRequest. Required, unless the body names it.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The prompt, as it would be asked. May be left out.
+	Prompt *v1.Prompt `protobuf:"bytes,2,opt,name=prompt,proto3" json:"prompt,omitempty"`
+	// A body in a dialect, in place of model and prompt.
+	Body          *RawBody `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRouteRequest) Reset() {
+	*x = ExplainRouteRequest{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRouteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRouteRequest) ProtoMessage() {}
+
+func (x *ExplainRouteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRouteRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRouteRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ExplainRouteRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ExplainRouteRequest) GetPrompt() *v1.Prompt {
+	if x != nil {
+		return x.Prompt
+	}
+	return nil
+}
+
+func (x *ExplainRouteRequest) GetBody() *RawBody {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+// RawBody is a chat's body as an SDK would send it.
+type RawBody struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its dialect. Required.
+	Dialect v1.Dialect `protobuf:"varint,1,opt,name=dialect,proto3,enum=headgate.llm.v1.Dialect" json:"dialect,omitempty"`
+	// The JSON text. Required.
+	Json          string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RawBody) Reset() {
+	*x = RawBody{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RawBody) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RawBody) ProtoMessage() {}
+
+func (x *RawBody) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RawBody.ProtoReflect.Descriptor instead.
+func (*RawBody) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RawBody) GetDialect() v1.Dialect {
+	if x != nil {
+		return x.Dialect
+	}
+	return v1.Dialect(0)
+}
+
+func (x *RawBody) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
+// ExplainRouteResponse tells where the request would go.
+type ExplainRouteResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the rules see of the request.
+	Facts *RouteFacts `protobuf:"bytes,1,opt,name=facts,proto3" json:"facts,omitempty"`
+	// The first rule that matches; empty where none does. The error, where it refuses, is in refusal.
+	Rule string `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Every rule up to that one, and whether it matched.
+	Rules []*RuleOutcome `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
+	// The model's name after the route and the rule.
+	Model string `protobuf:"bytes,4,opt,name=model,proto3" json:"model,omitempty"`
+	// The model's strategy: failover, weighted or least_loaded.
+	Strategy string `protobuf:"bytes,5,opt,name=strategy,proto3" json:"strategy,omitempty"`
+	// The model's targets in the order in which they would be tried now; those that wouldn't be come last.
+	Candidates []*RouteCandidate `protobuf:"bytes,6,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	// Why the request would be refused, in the words of the error; empty where it would be sent.
+	Refusal string `protobuf:"bytes,7,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// What a rule would replace in the text before it leaves, by detector.
+	Redactions    map[string]int32 `protobuf:"bytes,8,rep,name=redactions,proto3" json:"redactions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRouteResponse) Reset() {
+	*x = ExplainRouteResponse{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRouteResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRouteResponse) ProtoMessage() {}
+
+func (x *ExplainRouteResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRouteResponse.ProtoReflect.Descriptor instead.
+func (*ExplainRouteResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ExplainRouteResponse) GetFacts() *RouteFacts {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
+func (x *ExplainRouteResponse) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetRules() []*RuleOutcome {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *ExplainRouteResponse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetStrategy() string {
+	if x != nil {
+		return x.Strategy
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetCandidates() []*RouteCandidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *ExplainRouteResponse) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+func (x *ExplainRouteResponse) GetRedactions() map[string]int32 {
+	if x != nil {
+		return x.Redactions
+	}
+	return nil
+}
+
+// RouteFacts are what the rules see of a request.
+type RouteFacts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model asked for, after x-headgate-route.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// The estimate of the prompt's tokens.
+	InputTokens int64 `protobuf:"varint,2,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"`
+	// The declared bound of the answer; 0 where there is none.
+	MaxOutputTokens int64 `protobuf:"varint,3,opt,name=max_output_tokens,json=maxOutputTokens,proto3" json:"max_output_tokens,omitempty"`
+	// Whether a stream is wanted.
+	Stream bool `protobuf:"varint,4,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Tools that are offered.
+	Tools int32 `protobuf:"varint,5,opt,name=tools,proto3" json:"tools,omitempty"`
+	// Messages.
+	Messages int32 `protobuf:"varint,6,opt,name=messages,proto3" json:"messages,omitempty"`
+	// Whether there are pictures or files.
+	Media bool `protobuf:"varint,7,opt,name=media,proto3" json:"media,omitempty"`
+	// The label: the caller's, raised by what was detected.
+	Sensitivity v1.Sensitivity `protobuf:"varint,8,opt,name=sensitivity,proto3,enum=headgate.llm.v1.Sensitivity" json:"sensitivity,omitempty"`
+	// The detectors that found something, and how often. Never what they found.
+	Detected map[string]int32 `protobuf:"bytes,9,rep,name=detected,proto3" json:"detected,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The complexity, 0 to 1.
+	Complexity float64 `protobuf:"fixed64,10,opt,name=complexity,proto3" json:"complexity,omitempty"`
+	// Whether anything was looked for: it is where a rule or the configuration needs it.
+	Scanned       bool `protobuf:"varint,11,opt,name=scanned,proto3" json:"scanned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteFacts) Reset() {
+	*x = RouteFacts{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteFacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteFacts) ProtoMessage() {}
+
+func (x *RouteFacts) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteFacts.ProtoReflect.Descriptor instead.
+func (*RouteFacts) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RouteFacts) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *RouteFacts) GetInputTokens() int64 {
+	if x != nil {
+		return x.InputTokens
+	}
+	return 0
+}
+
+func (x *RouteFacts) GetMaxOutputTokens() int64 {
+	if x != nil {
+		return x.MaxOutputTokens
+	}
+	return 0
+}
+
+func (x *RouteFacts) GetStream() bool {
+	if x != nil {
+		return x.Stream
+	}
+	return false
+}
+
+func (x *RouteFacts) GetTools() int32 {
+	if x != nil {
+		return x.Tools
+	}
+	return 0
+}
+
+func (x *RouteFacts) GetMessages() int32 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *RouteFacts) GetMedia() bool {
+	if x != nil {
+		return x.Media
+	}
+	return false
+}
+
+func (x *RouteFacts) GetSensitivity() v1.Sensitivity {
+	if x != nil {
+		return x.Sensitivity
+	}
+	return v1.Sensitivity(0)
+}
+
+func (x *RouteFacts) GetDetected() map[string]int32 {
+	if x != nil {
+		return x.Detected
+	}
+	return nil
+}
+
+func (x *RouteFacts) GetComplexity() float64 {
+	if x != nil {
+		return x.Complexity
+	}
+	return 0
+}
+
+func (x *RouteFacts) GetScanned() bool {
+	if x != nil {
+		return x.Scanned
+	}
+	return false
+}
+
+// RuleOutcome is what a rule said.
+type RuleOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether its condition held.
+	Matched       bool `protobuf:"varint,2,opt,name=matched,proto3" json:"matched,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleOutcome) Reset() {
+	*x = RuleOutcome{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleOutcome) ProtoMessage() {}
+
+func (x *RuleOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleOutcome.ProtoReflect.Descriptor instead.
+func (*RuleOutcome) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RuleOutcome) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleOutcome) GetMatched() bool {
+	if x != nil {
+		return x.Matched
+	}
+	return false
+}
+
+// RouteCandidate is a target of the model.
+type RouteCandidate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it is doing.
+	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Whether it would be asked.
+	Chosen bool `protobuf:"varint,2,opt,name=chosen,proto3" json:"chosen,omitempty"`
+	// Why, or why not: "first in order", "breaker open", "trust medium is below sensitivity high".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteCandidate) Reset() {
+	*x = RouteCandidate{}
+	mi := &file_headgate_router_v1_router_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteCandidate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteCandidate) ProtoMessage() {}
+
+func (x *RouteCandidate) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_router_v1_router_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteCandidate.ProtoReflect.Descriptor instead.
+func (*RouteCandidate) Descriptor() ([]byte, []int) {
+	return file_headgate_router_v1_router_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RouteCandidate) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *RouteCandidate) GetChosen() bool {
+	if x != nil {
+		return x.Chosen
+	}
+	return false
+}
+
+func (x *RouteCandidate) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_headgate_router_v1_router_proto protoreflect.FileDescriptor
 
 const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"\x83\x01\n" +
+	"\x1fheadgate/router/v1/router.proto\x12\x12headgate.router.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fheadgate/access/v1/access.proto\x1a\x1aheadgate/llm/v1/chat.proto\x1a\x1fheadgate/llm/v1/embedding.proto\x1a\x1bheadgate/llm/v1/model.proto\x1a\x1bheadgate/llm/v1/usage.proto\"\x83\x01\n" +
 	"\vChatRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
 	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\x12-\n" +
@@ -994,7 +1599,7 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\x06models\x18\x01 \x03(\v2\x16.headgate.llm.v1.ModelR\x06models\"\x14\n" +
 	"\x12ListTargetsRequest\"K\n" +
 	"\x13ListTargetsResponse\x124\n" +
-	"\atargets\x18\x01 \x03(\v2\x1a.headgate.router.v1.TargetR\atargets\"\xe0\x02\n" +
+	"\atargets\x18\x01 \x03(\v2\x1a.headgate.router.v1.TargetR\atargets\"\x97\x05\n" +
 	"\x06Target\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1a\n" +
 	"\bprovider\x18\x02 \x01(\tR\bprovider\x12\x12\n" +
@@ -1006,7 +1611,16 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\battempts\x18\b \x01(\x03R\battempts\x12\x1a\n" +
 	"\bfailures\x18\t \x01(\x03R\bfailures\x12,\n" +
 	"\x04load\x18\n" +
-	" \x01(\v2\x18.headgate.router.v1.LoadR\x04load\"[\n" +
+	" \x01(\v2\x18.headgate.router.v1.LoadR\x04load\x12:\n" +
+	"\abreaker\x18\v \x01(\x0e2 .headgate.router.v1.BreakerStateR\abreaker\x12?\n" +
+	"\rbreaker_until\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\fbreakerUntil\x12!\n" +
+	"\fkeys_cooling\x18\r \x01(\x05R\vkeysCooling\x12\x12\n" +
+	"\x04keys\x18\x0e \x01(\x05R\x04keys\x12>\n" +
+	"\rfirst_content\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\ffirstContent\x12\x1d\n" +
+	"\ahealthy\x18\x10 \x01(\bH\x00R\ahealthy\x88\x01\x01\x12\x16\n" +
+	"\x06weight\x18\x11 \x01(\x05R\x06weightB\n" +
+	"\n" +
+	"\b_healthy\"[\n" +
 	"\x04Load\x12\x18\n" +
 	"\arunning\x18\x01 \x01(\x03R\arunning\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\x03R\awaiting\x12\x1f\n" +
@@ -1028,7 +1642,61 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\x13CountTokensResponse\x12!\n" +
 	"\finput_tokens\x18\x01 \x01(\x03R\vinputTokens\x12\x1c\n" +
 	"\testimated\x18\x02 \x01(\bR\testimated\x122\n" +
-	"\x06served\x18\x03 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served2\xdb\x04\n" +
+	"\x06served\x18\x03 \x01(\v2\x1a.headgate.router.v1.ServedR\x06served\"\x8d\x01\n" +
+	"\x13ExplainRouteRequest\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12/\n" +
+	"\x06prompt\x18\x02 \x01(\v2\x17.headgate.llm.v1.PromptR\x06prompt\x12/\n" +
+	"\x04body\x18\x03 \x01(\v2\x1b.headgate.router.v1.RawBodyR\x04body\"Q\n" +
+	"\aRawBody\x122\n" +
+	"\adialect\x18\x01 \x01(\x0e2\x18.headgate.llm.v1.DialectR\adialect\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json\"\xc0\x03\n" +
+	"\x14ExplainRouteResponse\x124\n" +
+	"\x05facts\x18\x01 \x01(\v2\x1e.headgate.router.v1.RouteFactsR\x05facts\x12\x12\n" +
+	"\x04rule\x18\x02 \x01(\tR\x04rule\x125\n" +
+	"\x05rules\x18\x03 \x03(\v2\x1f.headgate.router.v1.RuleOutcomeR\x05rules\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\x12\x1a\n" +
+	"\bstrategy\x18\x05 \x01(\tR\bstrategy\x12B\n" +
+	"\n" +
+	"candidates\x18\x06 \x03(\v2\".headgate.router.v1.RouteCandidateR\n" +
+	"candidates\x12\x18\n" +
+	"\arefusal\x18\a \x01(\tR\arefusal\x12X\n" +
+	"\n" +
+	"redactions\x18\b \x03(\v28.headgate.router.v1.ExplainRouteResponse.RedactionsEntryR\n" +
+	"redactions\x1a=\n" +
+	"\x0fRedactionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xd2\x03\n" +
+	"\n" +
+	"RouteFacts\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
+	"\finput_tokens\x18\x02 \x01(\x03R\vinputTokens\x12*\n" +
+	"\x11max_output_tokens\x18\x03 \x01(\x03R\x0fmaxOutputTokens\x12\x16\n" +
+	"\x06stream\x18\x04 \x01(\bR\x06stream\x12\x14\n" +
+	"\x05tools\x18\x05 \x01(\x05R\x05tools\x12\x1a\n" +
+	"\bmessages\x18\x06 \x01(\x05R\bmessages\x12\x14\n" +
+	"\x05media\x18\a \x01(\bR\x05media\x12>\n" +
+	"\vsensitivity\x18\b \x01(\x0e2\x1c.headgate.llm.v1.SensitivityR\vsensitivity\x12H\n" +
+	"\bdetected\x18\t \x03(\v2,.headgate.router.v1.RouteFacts.DetectedEntryR\bdetected\x12\x1e\n" +
+	"\n" +
+	"complexity\x18\n" +
+	" \x01(\x01R\n" +
+	"complexity\x12\x18\n" +
+	"\ascanned\x18\v \x01(\bR\ascanned\x1a;\n" +
+	"\rDetectedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\";\n" +
+	"\vRuleOutcome\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\amatched\x18\x02 \x01(\bR\amatched\"t\n" +
+	"\x0eRouteCandidate\x122\n" +
+	"\x06target\x18\x01 \x01(\v2\x1a.headgate.router.v1.TargetR\x06target\x12\x16\n" +
+	"\x06chosen\x18\x02 \x01(\bR\x06chosen\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason*|\n" +
+	"\fBreakerState\x12\x1d\n" +
+	"\x19BREAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14BREAKER_STATE_CLOSED\x10\x01\x12\x16\n" +
+	"\x12BREAKER_STATE_OPEN\x10\x02\x12\x1b\n" +
+	"\x17BREAKER_STATE_HALF_OPEN\x10\x032\xc8\x05\n" +
 	"\rRouterService\x12R\n" +
 	"\x04Chat\x12\x1f.headgate.router.v1.ChatRequest\x1a .headgate.router.v1.ChatResponse\"\a\xea\xff\x1b\x03\n" +
 	"\x01\x01\x12f\n" +
@@ -1043,7 +1711,9 @@ const file_headgate_router_v1_router_proto_rawDesc = "" +
 	"\x05Embed\x12 .headgate.router.v1.EmbedRequest\x1a!.headgate.router.v1.EmbedResponse\"\a\xea\xff\x1b\x03\n" +
 	"\x01\x01\x12g\n" +
 	"\vCountTokens\x12&.headgate.router.v1.CountTokensRequest\x1a'.headgate.router.v1.CountTokensResponse\"\a\xea\xff\x1b\x03\n" +
-	"\x01\x01B:Z8github.com/headgate-mesh/headgate/gen/router/v1;routerv1b\x06proto3"
+	"\x01\x01\x12k\n" +
+	"\fExplainRoute\x12'.headgate.router.v1.ExplainRouteRequest\x1a(.headgate.router.v1.ExplainRouteResponse\"\b\xea\xff\x1b\x04\n" +
+	"\x02\x01\x03B:Z8github.com/headgate-mesh/headgate/gen/router/v1;routerv1b\x06proto3"
 
 var (
 	file_headgate_router_v1_router_proto_rawDescOnce sync.Once
@@ -1057,69 +1727,96 @@ func file_headgate_router_v1_router_proto_rawDescGZIP() []byte {
 	return file_headgate_router_v1_router_proto_rawDescData
 }
 
-var file_headgate_router_v1_router_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_headgate_router_v1_router_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_headgate_router_v1_router_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_headgate_router_v1_router_proto_goTypes = []any{
-	(*ChatRequest)(nil),         // 0: headgate.router.v1.ChatRequest
-	(*ChatResponse)(nil),        // 1: headgate.router.v1.ChatResponse
-	(*StreamChatRequest)(nil),   // 2: headgate.router.v1.StreamChatRequest
-	(*StreamChatResponse)(nil),  // 3: headgate.router.v1.StreamChatResponse
-	(*Served)(nil),              // 4: headgate.router.v1.Served
-	(*ListModelsRequest)(nil),   // 5: headgate.router.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),  // 6: headgate.router.v1.ListModelsResponse
-	(*ListTargetsRequest)(nil),  // 7: headgate.router.v1.ListTargetsRequest
-	(*ListTargetsResponse)(nil), // 8: headgate.router.v1.ListTargetsResponse
-	(*Target)(nil),              // 9: headgate.router.v1.Target
-	(*Load)(nil),                // 10: headgate.router.v1.Load
-	(*EmbedRequest)(nil),        // 11: headgate.router.v1.EmbedRequest
-	(*EmbedResponse)(nil),       // 12: headgate.router.v1.EmbedResponse
-	(*CountTokensRequest)(nil),  // 13: headgate.router.v1.CountTokensRequest
-	(*CountTokensResponse)(nil), // 14: headgate.router.v1.CountTokensResponse
-	(*v1.Prompt)(nil),           // 15: headgate.llm.v1.Prompt
-	(*v1.Completion)(nil),       // 16: headgate.llm.v1.Completion
-	(*v1.StreamEvent)(nil),      // 17: headgate.llm.v1.StreamEvent
-	(v1.Dialect)(0),             // 18: headgate.llm.v1.Dialect
-	(*v1.Model)(nil),            // 19: headgate.llm.v1.Model
-	(v1.Sensitivity)(0),         // 20: headgate.llm.v1.Sensitivity
-	(*v1.EmbeddingInput)(nil),   // 21: headgate.llm.v1.EmbeddingInput
-	(*v1.Embedding)(nil),        // 22: headgate.llm.v1.Embedding
-	(*v1.TokenUsage)(nil),       // 23: headgate.llm.v1.TokenUsage
+	(BreakerState)(0),             // 0: headgate.router.v1.BreakerState
+	(*ChatRequest)(nil),           // 1: headgate.router.v1.ChatRequest
+	(*ChatResponse)(nil),          // 2: headgate.router.v1.ChatResponse
+	(*StreamChatRequest)(nil),     // 3: headgate.router.v1.StreamChatRequest
+	(*StreamChatResponse)(nil),    // 4: headgate.router.v1.StreamChatResponse
+	(*Served)(nil),                // 5: headgate.router.v1.Served
+	(*ListModelsRequest)(nil),     // 6: headgate.router.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 7: headgate.router.v1.ListModelsResponse
+	(*ListTargetsRequest)(nil),    // 8: headgate.router.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 9: headgate.router.v1.ListTargetsResponse
+	(*Target)(nil),                // 10: headgate.router.v1.Target
+	(*Load)(nil),                  // 11: headgate.router.v1.Load
+	(*EmbedRequest)(nil),          // 12: headgate.router.v1.EmbedRequest
+	(*EmbedResponse)(nil),         // 13: headgate.router.v1.EmbedResponse
+	(*CountTokensRequest)(nil),    // 14: headgate.router.v1.CountTokensRequest
+	(*CountTokensResponse)(nil),   // 15: headgate.router.v1.CountTokensResponse
+	(*ExplainRouteRequest)(nil),   // 16: headgate.router.v1.ExplainRouteRequest
+	(*RawBody)(nil),               // 17: headgate.router.v1.RawBody
+	(*ExplainRouteResponse)(nil),  // 18: headgate.router.v1.ExplainRouteResponse
+	(*RouteFacts)(nil),            // 19: headgate.router.v1.RouteFacts
+	(*RuleOutcome)(nil),           // 20: headgate.router.v1.RuleOutcome
+	(*RouteCandidate)(nil),        // 21: headgate.router.v1.RouteCandidate
+	nil,                           // 22: headgate.router.v1.ExplainRouteResponse.RedactionsEntry
+	nil,                           // 23: headgate.router.v1.RouteFacts.DetectedEntry
+	(*v1.Prompt)(nil),             // 24: headgate.llm.v1.Prompt
+	(*v1.Completion)(nil),         // 25: headgate.llm.v1.Completion
+	(*v1.StreamEvent)(nil),        // 26: headgate.llm.v1.StreamEvent
+	(v1.Dialect)(0),               // 27: headgate.llm.v1.Dialect
+	(*v1.Model)(nil),              // 28: headgate.llm.v1.Model
+	(v1.Sensitivity)(0),           // 29: headgate.llm.v1.Sensitivity
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*v1.EmbeddingInput)(nil),     // 32: headgate.llm.v1.EmbeddingInput
+	(*v1.Embedding)(nil),          // 33: headgate.llm.v1.Embedding
+	(*v1.TokenUsage)(nil),         // 34: headgate.llm.v1.TokenUsage
 }
 var file_headgate_router_v1_router_proto_depIdxs = []int32{
-	15, // 0: headgate.router.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	16, // 1: headgate.router.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
-	4,  // 2: headgate.router.v1.ChatResponse.served:type_name -> headgate.router.v1.Served
-	15, // 3: headgate.router.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	17, // 4: headgate.router.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
-	4,  // 5: headgate.router.v1.StreamChatResponse.served:type_name -> headgate.router.v1.Served
-	18, // 6: headgate.router.v1.ListModelsRequest.dialect:type_name -> headgate.llm.v1.Dialect
-	19, // 7: headgate.router.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
-	9,  // 8: headgate.router.v1.ListTargetsResponse.targets:type_name -> headgate.router.v1.Target
-	18, // 9: headgate.router.v1.Target.dialect:type_name -> headgate.llm.v1.Dialect
-	20, // 10: headgate.router.v1.Target.trust:type_name -> headgate.llm.v1.Sensitivity
-	10, // 11: headgate.router.v1.Target.load:type_name -> headgate.router.v1.Load
-	21, // 12: headgate.router.v1.EmbedRequest.input:type_name -> headgate.llm.v1.EmbeddingInput
-	22, // 13: headgate.router.v1.EmbedResponse.embeddings:type_name -> headgate.llm.v1.Embedding
-	23, // 14: headgate.router.v1.EmbedResponse.usage:type_name -> headgate.llm.v1.TokenUsage
-	4,  // 15: headgate.router.v1.EmbedResponse.served:type_name -> headgate.router.v1.Served
-	15, // 16: headgate.router.v1.CountTokensRequest.prompt:type_name -> headgate.llm.v1.Prompt
-	4,  // 17: headgate.router.v1.CountTokensResponse.served:type_name -> headgate.router.v1.Served
-	0,  // 18: headgate.router.v1.RouterService.Chat:input_type -> headgate.router.v1.ChatRequest
-	2,  // 19: headgate.router.v1.RouterService.StreamChat:input_type -> headgate.router.v1.StreamChatRequest
-	5,  // 20: headgate.router.v1.RouterService.ListModels:input_type -> headgate.router.v1.ListModelsRequest
-	7,  // 21: headgate.router.v1.RouterService.ListTargets:input_type -> headgate.router.v1.ListTargetsRequest
-	11, // 22: headgate.router.v1.RouterService.Embed:input_type -> headgate.router.v1.EmbedRequest
-	13, // 23: headgate.router.v1.RouterService.CountTokens:input_type -> headgate.router.v1.CountTokensRequest
-	1,  // 24: headgate.router.v1.RouterService.Chat:output_type -> headgate.router.v1.ChatResponse
-	3,  // 25: headgate.router.v1.RouterService.StreamChat:output_type -> headgate.router.v1.StreamChatResponse
-	6,  // 26: headgate.router.v1.RouterService.ListModels:output_type -> headgate.router.v1.ListModelsResponse
-	8,  // 27: headgate.router.v1.RouterService.ListTargets:output_type -> headgate.router.v1.ListTargetsResponse
-	12, // 28: headgate.router.v1.RouterService.Embed:output_type -> headgate.router.v1.EmbedResponse
-	14, // 29: headgate.router.v1.RouterService.CountTokens:output_type -> headgate.router.v1.CountTokensResponse
-	24, // [24:30] is the sub-list for method output_type
-	18, // [18:24] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	24, // 0: headgate.router.v1.ChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	25, // 1: headgate.router.v1.ChatResponse.completion:type_name -> headgate.llm.v1.Completion
+	5,  // 2: headgate.router.v1.ChatResponse.served:type_name -> headgate.router.v1.Served
+	24, // 3: headgate.router.v1.StreamChatRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	26, // 4: headgate.router.v1.StreamChatResponse.event:type_name -> headgate.llm.v1.StreamEvent
+	5,  // 5: headgate.router.v1.StreamChatResponse.served:type_name -> headgate.router.v1.Served
+	27, // 6: headgate.router.v1.ListModelsRequest.dialect:type_name -> headgate.llm.v1.Dialect
+	28, // 7: headgate.router.v1.ListModelsResponse.models:type_name -> headgate.llm.v1.Model
+	10, // 8: headgate.router.v1.ListTargetsResponse.targets:type_name -> headgate.router.v1.Target
+	27, // 9: headgate.router.v1.Target.dialect:type_name -> headgate.llm.v1.Dialect
+	29, // 10: headgate.router.v1.Target.trust:type_name -> headgate.llm.v1.Sensitivity
+	11, // 11: headgate.router.v1.Target.load:type_name -> headgate.router.v1.Load
+	0,  // 12: headgate.router.v1.Target.breaker:type_name -> headgate.router.v1.BreakerState
+	30, // 13: headgate.router.v1.Target.breaker_until:type_name -> google.protobuf.Timestamp
+	31, // 14: headgate.router.v1.Target.first_content:type_name -> google.protobuf.Duration
+	32, // 15: headgate.router.v1.EmbedRequest.input:type_name -> headgate.llm.v1.EmbeddingInput
+	33, // 16: headgate.router.v1.EmbedResponse.embeddings:type_name -> headgate.llm.v1.Embedding
+	34, // 17: headgate.router.v1.EmbedResponse.usage:type_name -> headgate.llm.v1.TokenUsage
+	5,  // 18: headgate.router.v1.EmbedResponse.served:type_name -> headgate.router.v1.Served
+	24, // 19: headgate.router.v1.CountTokensRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	5,  // 20: headgate.router.v1.CountTokensResponse.served:type_name -> headgate.router.v1.Served
+	24, // 21: headgate.router.v1.ExplainRouteRequest.prompt:type_name -> headgate.llm.v1.Prompt
+	17, // 22: headgate.router.v1.ExplainRouteRequest.body:type_name -> headgate.router.v1.RawBody
+	27, // 23: headgate.router.v1.RawBody.dialect:type_name -> headgate.llm.v1.Dialect
+	19, // 24: headgate.router.v1.ExplainRouteResponse.facts:type_name -> headgate.router.v1.RouteFacts
+	20, // 25: headgate.router.v1.ExplainRouteResponse.rules:type_name -> headgate.router.v1.RuleOutcome
+	21, // 26: headgate.router.v1.ExplainRouteResponse.candidates:type_name -> headgate.router.v1.RouteCandidate
+	22, // 27: headgate.router.v1.ExplainRouteResponse.redactions:type_name -> headgate.router.v1.ExplainRouteResponse.RedactionsEntry
+	29, // 28: headgate.router.v1.RouteFacts.sensitivity:type_name -> headgate.llm.v1.Sensitivity
+	23, // 29: headgate.router.v1.RouteFacts.detected:type_name -> headgate.router.v1.RouteFacts.DetectedEntry
+	10, // 30: headgate.router.v1.RouteCandidate.target:type_name -> headgate.router.v1.Target
+	1,  // 31: headgate.router.v1.RouterService.Chat:input_type -> headgate.router.v1.ChatRequest
+	3,  // 32: headgate.router.v1.RouterService.StreamChat:input_type -> headgate.router.v1.StreamChatRequest
+	6,  // 33: headgate.router.v1.RouterService.ListModels:input_type -> headgate.router.v1.ListModelsRequest
+	8,  // 34: headgate.router.v1.RouterService.ListTargets:input_type -> headgate.router.v1.ListTargetsRequest
+	12, // 35: headgate.router.v1.RouterService.Embed:input_type -> headgate.router.v1.EmbedRequest
+	14, // 36: headgate.router.v1.RouterService.CountTokens:input_type -> headgate.router.v1.CountTokensRequest
+	16, // 37: headgate.router.v1.RouterService.ExplainRoute:input_type -> headgate.router.v1.ExplainRouteRequest
+	2,  // 38: headgate.router.v1.RouterService.Chat:output_type -> headgate.router.v1.ChatResponse
+	4,  // 39: headgate.router.v1.RouterService.StreamChat:output_type -> headgate.router.v1.StreamChatResponse
+	7,  // 40: headgate.router.v1.RouterService.ListModels:output_type -> headgate.router.v1.ListModelsResponse
+	9,  // 41: headgate.router.v1.RouterService.ListTargets:output_type -> headgate.router.v1.ListTargetsResponse
+	13, // 42: headgate.router.v1.RouterService.Embed:output_type -> headgate.router.v1.EmbedResponse
+	15, // 43: headgate.router.v1.RouterService.CountTokens:output_type -> headgate.router.v1.CountTokensResponse
+	18, // 44: headgate.router.v1.RouterService.ExplainRoute:output_type -> headgate.router.v1.ExplainRouteResponse
+	38, // [38:45] is the sub-list for method output_type
+	31, // [31:38] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_headgate_router_v1_router_proto_init() }
@@ -1127,18 +1824,20 @@ func file_headgate_router_v1_router_proto_init() {
 	if File_headgate_router_v1_router_proto != nil {
 		return
 	}
+	file_headgate_router_v1_router_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_router_v1_router_proto_rawDesc), len(file_headgate_router_v1_router_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   15,
+			NumEnums:      1,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_headgate_router_v1_router_proto_goTypes,
 		DependencyIndexes: file_headgate_router_v1_router_proto_depIdxs,
+		EnumInfos:         file_headgate_router_v1_router_proto_enumTypes,
 		MessageInfos:      file_headgate_router_v1_router_proto_msgTypes,
 	}.Build()
 	File_headgate_router_v1_router_proto = out.File

@@ -21,12 +21,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RouterService_Chat_FullMethodName        = "/headgate.router.v1.RouterService/Chat"
-	RouterService_StreamChat_FullMethodName  = "/headgate.router.v1.RouterService/StreamChat"
-	RouterService_ListModels_FullMethodName  = "/headgate.router.v1.RouterService/ListModels"
-	RouterService_ListTargets_FullMethodName = "/headgate.router.v1.RouterService/ListTargets"
-	RouterService_Embed_FullMethodName       = "/headgate.router.v1.RouterService/Embed"
-	RouterService_CountTokens_FullMethodName = "/headgate.router.v1.RouterService/CountTokens"
+	RouterService_Chat_FullMethodName         = "/headgate.router.v1.RouterService/Chat"
+	RouterService_StreamChat_FullMethodName   = "/headgate.router.v1.RouterService/StreamChat"
+	RouterService_ListModels_FullMethodName   = "/headgate.router.v1.RouterService/ListModels"
+	RouterService_ListTargets_FullMethodName  = "/headgate.router.v1.RouterService/ListTargets"
+	RouterService_Embed_FullMethodName        = "/headgate.router.v1.RouterService/Embed"
+	RouterService_CountTokens_FullMethodName  = "/headgate.router.v1.RouterService/CountTokens"
+	RouterService_ExplainRoute_FullMethodName = "/headgate.router.v1.RouterService/ExplainRoute"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -50,6 +51,8 @@ type RouterServiceClient interface {
 	Embed(ctx context.Context, in *EmbedRequest, opts ...grpc.CallOption) (*EmbedResponse, error)
 	// CountTokens tells how many tokens a prompt is to a model, without asking the model anything.
 	CountTokens(ctx context.Context, in *CountTokensRequest, opts ...grpc.CallOption) (*CountTokensResponse, error)
+	// ExplainRoute tells where a request would go and why, without sending it anywhere. It charges nothing.
+	ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error)
 }
 
 type routerServiceClient struct {
@@ -129,6 +132,16 @@ func (c *routerServiceClient) CountTokens(ctx context.Context, in *CountTokensRe
 	return out, nil
 }
 
+func (c *routerServiceClient) ExplainRoute(ctx context.Context, in *ExplainRouteRequest, opts ...grpc.CallOption) (*ExplainRouteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainRouteResponse)
+	err := c.cc.Invoke(ctx, RouterService_ExplainRoute_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RouterServiceServer is the server API for RouterService service.
 // All implementations must embed UnimplementedRouterServiceServer
 // for forward compatibility.
@@ -150,6 +163,8 @@ type RouterServiceServer interface {
 	Embed(context.Context, *EmbedRequest) (*EmbedResponse, error)
 	// CountTokens tells how many tokens a prompt is to a model, without asking the model anything.
 	CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error)
+	// ExplainRoute tells where a request would go and why, without sending it anywhere. It charges nothing.
+	ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error)
 	mustEmbedUnimplementedRouterServiceServer()
 }
 
@@ -177,6 +192,9 @@ func (UnimplementedRouterServiceServer) Embed(context.Context, *EmbedRequest) (*
 }
 func (UnimplementedRouterServiceServer) CountTokens(context.Context, *CountTokensRequest) (*CountTokensResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountTokens not implemented")
+}
+func (UnimplementedRouterServiceServer) ExplainRoute(context.Context, *ExplainRouteRequest) (*ExplainRouteResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainRoute not implemented")
 }
 func (UnimplementedRouterServiceServer) mustEmbedUnimplementedRouterServiceServer() {}
 func (UnimplementedRouterServiceServer) testEmbeddedByValue()                       {}
@@ -300,6 +318,24 @@ func _RouterService_CountTokens_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RouterService_ExplainRoute_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRouteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).ExplainRoute(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_ExplainRoute_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).ExplainRoute(ctx, req.(*ExplainRouteRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RouterService_ServiceDesc is the grpc.ServiceDesc for RouterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -326,6 +362,10 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CountTokens",
 			Handler:    _RouterService_CountTokens_Handler,
+		},
+		{
+			MethodName: "ExplainRoute",
+			Handler:    _RouterService_ExplainRoute_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
