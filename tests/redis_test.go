@@ -64,18 +64,15 @@ func TestTwoNodesOneLimit(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		if alone := strings.Contains(first.Log()+second.Log(), "didn't answer") || strings.Contains(first.Log()+second.Log(), "deciding alone"); alone {
-			// A machine too busy for Redis to answer in time: each node goes on with its part, at most the limit once more.
-			t.Log("decisions were made alone meanwhile")
-			if passed.Load() > 2*limit {
-				t.Errorf("%d passed a limit of %d, with decisions made alone", passed.Load(), limit)
-			}
-			continue
-		}
 		most := limit + int64(float64(limit)*time.Since(began).Minutes()) + 1
 		least := limit - max(1, limit/50)
 		if passed.Load() > most || passed.Load() < least {
 			t.Errorf("%d of %d passed a limit of %d on two nodes, want %d to %d", passed.Load(), 8*(limit/5), limit, least, most)
+			for _, line := range strings.Split(first.Log()+second.Log(), "\n") {
+				if strings.Contains(line, "deciding alone") {
+					t.Log(line)
+				}
+			}
 		}
 	}
 	k := makeKey(t, first, mesh.Key, `"name":"cached"`)

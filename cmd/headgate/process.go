@@ -50,6 +50,8 @@ type process struct {
 	draining atomic.Bool
 	// routerReady reports whether a router elsewhere can be reached; nil where it is in this process.
 	routerReady func() bool
+	// limitsReady reports whether the router of this process can hold calls to their limits; nil where there is none.
+	limitsReady func() error
 
 	callers  *callers
 	keyring  *keyring.Keyring
@@ -97,6 +99,11 @@ func (p *process) ready() error {
 	}
 	if p.routerReady != nil && !p.routerReady() {
 		return errors.New("no router can be reached")
+	}
+	if p.limitsReady != nil {
+		if err := p.limitsReady(); err != nil {
+			return err
+		}
 	}
 	if p.keyring != nil {
 		return p.keyring.Ready()
@@ -284,6 +291,7 @@ func (p *process) addRouter() error {
 	if err != nil {
 		return err
 	}
+	p.limitsReady = s.Ready
 	p.add("router", s)
 	return nil
 }

@@ -21,8 +21,8 @@ type Config struct {
 	KeyPrefix string `yaml:"key_prefix"`
 	// PoolSize bounds the connections to Redis, or to each node of a cluster. Default 32.
 	PoolSize int `yaml:"pool_size"`
-	// Timeout bounds a decision by Redis; where it takes longer, this instance decides alone. Routers wait 20ms, and then
-	// decide alone themselves. Default 10ms.
+	// Timeout bounds a decision by Redis as long as that answers others: past it the call is refused with 503. Where Redis
+	// answers nobody for 60ms, or nothing within 20ms, this instance decides alone. 10ms to 250ms, default 200ms.
 	Timeout time.Duration `yaml:"timeout"`
 	// Instances is how many instances share the limits as long as Redis hasn't told. Default 1.
 	Instances int64 `yaml:"instances"`
@@ -53,7 +53,7 @@ func (c *Config) SetDefaults() {
 	orDefault(&c.Backend, "memory")
 	orDefault(&c.KeyPrefix, "headgate")
 	orDefault(&c.PoolSize, 32)
-	orDefault(&c.Timeout, 10*time.Millisecond)
+	orDefault(&c.Timeout, 200*time.Millisecond)
 	orDefault(&c.Instances, 1)
 	orDefault(&c.LeaseTime, 2*time.Second)
 }
@@ -79,8 +79,8 @@ func (c *Config) Validate() error {
 	default:
 		p.Add("backend", "must be memory or redis")
 	}
-	if d.Timeout < time.Millisecond || d.Timeout > time.Second {
-		p.Add("timeout", "must be from 1ms to 1s")
+	if d.Timeout < 10*time.Millisecond || d.Timeout > 250*time.Millisecond {
+		p.Add("timeout", "must be from 10ms to 250ms")
 	}
 	if d.LeaseTime < time.Second || d.LeaseTime > 2*time.Second {
 		p.Add("lease_time", "must be from 1s to 2s")

@@ -106,7 +106,7 @@ func TestWindowOverInstances(t *testing.T) {
 
 func window(t *testing.T, s *redisserver.Server, perMinute int64) {
 	t.Helper()
-	clients, _ := instances(t, s, 4, time.Second) // it is about numbers, not about time
+	clients, _ := instances(t, s, 4, 250*time.Millisecond) // it is about numbers, not about time
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var once sync.Once
@@ -207,7 +207,7 @@ func reserve(t *testing.T, c ratelimitv1.RateLimitServiceClient, id string) (*ra
 	})
 }
 
-// hammer asks for 1000 decisions, 16 at a time, and reports how many were yes and how long each took; and how late plain
+// hammer asks for 3200 decisions, 16 at a time, and reports how many were yes and how long each took; and how late plain
 // timers were meanwhile, which is the machine's own.
 func hammer(t *testing.T, c ratelimitv1.RateLimitServiceClient) (admitted int, took, late []time.Duration) {
 	t.Helper()
@@ -215,7 +215,7 @@ func hammer(t *testing.T, c ratelimitv1.RateLimitServiceClient) (admitted int, t
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			for n := range 63 {
+			for n := range 200 {
 				began := time.Now()
 				a, err := reserve(t, c, strconv.Itoa(i)+"-"+strconv.Itoa(n))
 				answered := time.Now()

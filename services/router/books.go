@@ -83,6 +83,14 @@ func (b *books) desk(cfg Config, deps Deps, o *observe.Observer) *account.Desk {
 	return d
 }
 
+// Ready is nil once calls can be held to their limits.
+func (s *Service) Ready() error {
+	if s.books.quota == nil {
+		return nil
+	}
+	return s.books.quota.Ready()
+}
+
 // run keeps the books until ctx ends, and closes them.
 func (b *books) run(ctx context.Context) error {
 	var wg sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/headgate-mesh/headgate/kit/pulse"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store/memory"
 )
@@ -20,7 +21,7 @@ type Options struct {
 	Remote store.Store
 	// Local decides alone where there is no other, or it doesn't answer.
 	Local *memory.Store
-	// Timeout bounds an operation of the shared store.
+	// Timeout bounds an operation of the shared store as long as that answers others.
 	Timeout time.Duration
 	// Instances are assumed until the shared store has told how many there are.
 	Instances int64
@@ -30,12 +31,14 @@ type Options struct {
 }
 
 const (
-	// failuresToOpen in a row send decisions to the local store.
-	failuresToOpen = 3
+	// silence is how many ticks without any answer, and lateTicks how late every answer, leave decisions to this instance.
+	// Promise L3 gives one 25 ms, all but those that find out.
+	tick               = 4 * time.Millisecond
+	silence, lateTicks = 15, 5
 	// heartbeat is how often an instance says that it lives, and probe how often it looks whether the store is back.
-	heartbeat, probe = time.Second, 100 * time.Millisecond
-	// probeTimeout is longer than an operation may take: it's nobody's decision that waits.
-	probeTimeout = 50 * time.Millisecond
+	heartbeat, probe = 250 * time.Millisecond, 100 * time.Millisecond
+	// probeTimeout is how soon a store has to answer to be asked again; undoTimeout bounds what nobody waits for.
+	probeTimeout, undoTimeout = 20 * time.Millisecond, 200 * time.Millisecond
 	// lifetime is how long an instance or a router counts as alive without saying so.
 	lifetime = 5 * time.Second
 	// sweep is how often memory is cleared of what has run out.
@@ -48,16 +51,18 @@ const (
 	holders   = "holders"
 )
 
+// ErrLate is the outcome of an operation that the shared store didn't answer in time, though it answers others.
+var ErrLate = errors.New("the shared store answers late")
+
 // ErrUnavailable is the outcome of what can only be done in the shared store.
 var ErrUnavailable = errors.New("the shared store doesn't answer")
 
 // Guard is a store that always answers. Safe for concurrent use.
 type Guard struct {
 	Options
-	open     atomic.Bool
-	failures atomic.Int64
-	live     atomic.Int64 // routers, as last told
-	undo     chan store.Settlement
+	pulse *pulse.Pulse
+	live  atomic.Int64 // routers, as last told
+	undo  chan store.Settlement
 
 	mu      sync.Mutex
 	holders map[string]time.Time // that speak to this instance
@@ -69,6 +74,9 @@ const maxUndo = 10_000
 // New returns a Guard. Run it.
 func New(o Options) *Guard {
 	g := &Guard{Options: o, undo: make(chan store.Settlement, maxUndo), holders: make(map[string]time.Time)}
+	g.pulse = pulse.New(pulse.Options{Tick: tick, Silence: silence, Late: lateTicks, Lost: func(cause string) {
+		g.Logger.Warn("the shared store of limits doesn't answer: deciding alone", "cause", cause)
+	}})
 	g.live.Store(1)
 	if o.Remote != nil {
 		o.Local.Divide(o.Instances)
@@ -77,22 +85,16 @@ func New(o Options) *Guard {
 }
 
 // Degraded reports whether decisions are made alone.
-func (g *Guard) Degraded() bool { return g.open.Load() }
+func (g *Guard) Degraded() bool { return g.pulse.Gone() }
 
-// Reserve decides about a call; alone tells that it was decided here alone. The one error is that of a context that ended.
+// Reserve decides about a call; alone tells that it was decided here alone. The errors are ErrLate, where the store
+// answers others but not this call, and that of a context that ended.
 func (g *Guard) Reserve(ctx context.Context, c store.Call) (a store.Answer, alone bool, err error) {
-	err = g.ask(ctx, func(ctx context.Context) error {
-		a, err = g.Remote.Reserve(ctx, c)
-		return err
-	})
-	if err == nil {
-		return a, false, nil
-	}
-	if !errors.Is(err, errNotAsked) {
-		g.takeBack(c) // it may have happened
-	}
-	if ctx.Err() != nil { // nobody waits for another decision
-		return a, false, ctx.Err()
+	a, err = ask(ctx, g,
+		func(ctx context.Context) (store.Answer, error) { return g.Remote.Reserve(ctx, c) },
+		func() { g.takeBack(c) })
+	if !errors.Is(err, errAlone) {
+		return a, false, err
 	}
 	a, err = g.Local.Reserve(ctx, c)
 	return a, g.Remote != nil, err
@@ -103,10 +105,11 @@ func (g *Guard) Settle(ctx context.Context, s store.Settlement) error {
 	if g.Remote == nil || g.Local.Has(s.Tenant, s.ID) {
 		return g.Local.Settle(ctx, s)
 	}
-	if err := g.ask(ctx, func(ctx context.Context) error { return g.Remote.Settle(ctx, s) }); err != nil {
+	_, err := ask(ctx, g, func(ctx context.Context) (struct{}, error) { return struct{}{}, g.Remote.Settle(ctx, s) }, nil)
+	if err != nil {
 		return errors.Join(ErrUnavailable, err)
 	}
-	g.Local.Note(s)
+	g.Local.Note(s.Tenant, s.Scopes, s.Requests(), s.Tokens)
 	return nil
 }
 
@@ -116,31 +119,29 @@ func (g *Guard) Lease(ctx context.Context, r store.Renewal) (grants []store.Gran
 		grants, err = g.Local.Lease(ctx, r)
 		return grants, false, err
 	}
-	err = g.ask(ctx, func(ctx context.Context) error {
-		grants, err = g.Remote.Lease(ctx, r)
-		return err
-	})
-	if err == nil {
-		return grants, false, nil
-	}
-	if ctx.Err() != nil {
-		return nil, false, ctx.Err()
+	grants, err = ask(ctx, g, func(ctx context.Context) ([]store.Grant, error) { return g.Remote.Lease(ctx, r) }, nil)
+	if !errors.Is(err, errAlone) {
+		g.noteGrants(r, grants)
+		return grants, false, err
 	}
 	grants, err = g.Local.Lease(ctx, r.Bare())
 	return grants, true, err
 }
 
+// noteGrants charges what routers took in advance to this instance's part, but for what they gave back with the same
+// message.
+func (g *Guard) noteGrants(r store.Renewal, grants []store.Grant) {
+	for i, grant := range grants {
+		s := r.Stocks[i]
+		g.Local.Note(r.Tenant, []store.Scope{s.Scope}, grant.Requests-s.Requests, grant.Tokens-s.Tokens)
+	}
+}
+
 // Balances tells how limits stand.
 func (g *Guard) Balances(ctx context.Context, tenant string, scopes []store.Scope) (b []store.Balance, alone bool, err error) {
-	err = g.ask(ctx, func(ctx context.Context) error {
-		b, err = g.Remote.Balances(ctx, tenant, scopes)
-		return err
-	})
-	if err == nil {
-		return b, false, nil
-	}
-	if ctx.Err() != nil {
-		return nil, false, ctx.Err()
+	b, err = ask(ctx, g, func(ctx context.Context) ([]store.Balance, error) { return g.Remote.Balances(ctx, tenant, scopes) }, nil)
+	if !errors.Is(err, errAlone) {
+		return b, false, err
 	}
 	b, err = g.Local.Balances(ctx, tenant, scopes)
 	return b, g.Remote != nil, err
@@ -158,40 +159,8 @@ func (g *Guard) Heard(ctx context.Context, holder string) int64 {
 	return max(g.live.Load(), int64(len(g.holders)))
 }
 
-// errNotAsked says that the shared store wasn't asked at all.
-var errNotAsked = errors.New("not asked")
-
-// ask runs an operation of the shared store within its time and learns from its outcome.
-func (g *Guard) ask(ctx context.Context, do func(context.Context) error) error {
-	if g.Remote == nil || g.open.Load() {
-		return errNotAsked
-	}
-	bounded, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	err := do(bounded)
-	switch {
-	case err == nil:
-		g.failures.Store(0)
-	case ctx.Err() == nil:
-		g.failed(err)
-	}
-	return err
-}
-
-func (g *Guard) failed(err error) {
-	if g.failures.Add(1) == failuresToOpen {
-		g.open.Store(true)
-		g.Logger.Warn("the shared store of limits doesn't answer: deciding alone", "cause", err.Error())
-		return
-	}
-	g.Logger.Debug("the shared store of limits didn't answer", "cause", err.Error())
-}
-
 // takeBack notes that a reservation may stand in the shared store though nobody uses it.
 func (g *Guard) takeBack(c store.Call) {
-	if g.Remote == nil {
-		return
-	}
 	select {
 	case g.undo <- store.Settlement{ID: c.ID, Holder: c.Holder, Tenant: c.Tenant, Scopes: c.Scopes, Unused: true}:
 	default: // it expires by itself, as spent

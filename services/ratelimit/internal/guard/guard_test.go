@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -75,7 +76,7 @@ func inBubble(t *testing.T, run func(t *testing.T, g *guard.Guard, s *shared)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shared{Store: memory.New(time.Now)}
 		g := guard.New(guard.Options{
-			Remote: s, Local: memory.New(time.Now), Timeout: 10 * time.Millisecond, Instances: 1, Name: "i",
+			Remote: s, Local: memory.New(time.Now), Timeout: 200 * time.Millisecond, Instances: 1, Name: "i",
 			Logger: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -84,6 +85,7 @@ func inBubble(t *testing.T, run func(t *testing.T, g *guard.Guard, s *shared)) {
 		t.Cleanup(func() { cancel(); <-done })
 		synctest.Wait()
 		run(t, g, s)
+		time.Sleep(time.Second) // what nobody waits for any more ends by itself
 	})
 }
 
@@ -108,22 +110,28 @@ func remaining(t *testing.T, s *shared) int64 {
 	return b[2].Remaining
 }
 
-// What was asked in vain may have happened: it is taken back once the store answers again.
+// Where nobody is answered any more, those who wait are decided about here, and what was asked in vain is taken back once
+// the store answers again.
 func TestInVain(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *guard.Guard, s *shared) {
 		s.silence(true)
-		for _, id := range []string{"1", "2", "3", "4", "5"} {
-			began := time.Now()
-			a, alone, err := g.Reserve(t.Context(), call(id))
-			if err != nil || !alone || a.Refusal != nil {
-				t.Fatalf("%v %v %v", a, alone, err)
-			}
-			if took := time.Since(began); took > 10*time.Millisecond {
-				t.Errorf("a decision took %v", took)
-			}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for _, id := range []string{"1", "2", "3"} {
+			wg.Go(func() {
+				a, alone, err := g.Reserve(t.Context(), call(id))
+				if err != nil || !alone || a.Refusal != nil {
+					t.Errorf("%v %v %v", a, alone, err)
+				}
+			})
 		}
-		if !g.Degraded() {
-			t.Error("still asked")
+		wg.Wait()
+		if took := time.Since(began); took > 65*time.Millisecond || !g.Degraded() {
+			t.Errorf("the decisions took %v, degraded %v", took, g.Degraded())
+		}
+		began = time.Now()
+		if _, alone, err := g.Reserve(t.Context(), call("4")); err != nil || !alone || time.Since(began) > 0 {
+			t.Errorf("%v %v after %v", alone, err, time.Since(began))
 		}
 		if n := remaining(t, s); n != 197 {
 			t.Errorf("%d places left, want those of three calls taken in vain", n)
@@ -133,8 +141,35 @@ func TestInVain(t *testing.T) {
 		if n := remaining(t, s); n != 200 || g.Degraded() {
 			t.Errorf("%d places left, degraded %v", n, g.Degraded())
 		}
-		if err := g.Settle(t.Context(), settlement("5")); err != nil {
+		if err := g.Settle(t.Context(), settlement("4")); err != nil {
 			t.Errorf("settling what was decided alone: %v", err)
+		}
+	})
+}
+
+// One late answer among others is nobody's leave to decide here: both together would allow more than the limit.
+func TestLateAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *guard.Guard, s *shared) {
+		s.silence(true)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if _, alone, err := g.Reserve(t.Context(), call("late")); alone || !errors.Is(err, guard.ErrLate) {
+				t.Errorf("%v %v", alone, err)
+			}
+		}()
+		synctest.Wait()
+		s.silence(false)
+		for i := range 20 {
+			time.Sleep(15 * time.Millisecond)
+			if _, alone, err := g.Reserve(t.Context(), call(strconv.Itoa(i))); alone || err != nil {
+				t.Fatal(alone, err)
+			}
+		}
+		<-done
+		time.Sleep(time.Second)
+		if n := remaining(t, s); n != 180 {
+			t.Errorf("%d places left, want all but twenty: the late call's is taken back", n)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (g *Guard) beat(ctx context.Context) time.Duration {
 	if err := g.count(ctx); err != nil {
 		return probe
 	}
-	if g.failures.Store(0); g.open.CompareAndSwap(true, false) {
+	if g.pulse.Back() {
 		g.Logger.Info("the shared store of limits answers again")
 	}
 	return g.settleUndone(ctx)
@@ -40,7 +40,11 @@ func (g *Guard) beat(ctx context.Context) time.Duration {
 
 // count refreshes the numbers of instances and of routers.
 func (g *Guard) count(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	patience := undoTimeout
+	if g.pulse.Gone() {
+		patience = probeTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	n, err := g.Remote.Alive(ctx, instances, []string{g.Name}, lifetime)
 	if err != nil {
@@ -78,7 +82,7 @@ func (g *Guard) settleUndone(ctx context.Context) time.Duration {
 	for range undoAtOnce {
 		select {
 		case s := <-g.undo:
-			bounded, cancel := context.WithTimeout(ctx, probeTimeout)
+			bounded, cancel := context.WithTimeout(ctx, undoTimeout)
 			err := g.Remote.Settle(bounded, s)
 			cancel()
 			if err != nil {

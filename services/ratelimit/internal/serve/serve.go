@@ -65,6 +65,9 @@ func (s *Server) Settle(ctx context.Context, r *ratelimitv1.SettleRequest) (*rat
 
 func unavailable(err error) error {
 	switch {
+	case errors.Is(err, guard.ErrLate):
+		return fault.New(errorsv1.Reason_REASON_OVERLOADED, "the limits couldn't be checked in time: repeat the request").
+			Because(err).After(time.Second)
 	case errors.Is(err, guard.ErrUnavailable):
 		return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE, "the accounts of limits can't be reached").Because(err)
 	case errors.Is(err, context.Canceled):

@@ -77,6 +77,14 @@ type Settlement struct {
 	Unused             bool
 }
 
+// Requests is how many the settled call counts as.
+func (s Settlement) Requests() int64 {
+	if s.Unused {
+		return 0
+	}
+	return 1
+}
+
 // Balance is how one limit stands. Reset is how long until all of it is there again.
 type Balance struct {
 	Scope            ratelimitv1.ScopeKind

@@ -10,22 +10,20 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/pulse"
 )
 
-// ask lets the service decide. Both results are nil where it doesn't answer in time.
+// ask lets the service decide. Both results are nil where nobody is there to answer. A late answer alone is no reason to
+// decide here: the service may have admitted others meanwhile, and both together would be more than the limit.
 func (k *Keeper) ask(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
 	request := k.request(c, requestID)
-	bounded, cancel := context.WithTimeout(ctx, k.timeout)
-	defer cancel()
-	answer, err := k.client.Reserve(bounded, request)
+	waiting, question := k.health.Ask(ctx, k.timeout)
+	answer, err := k.client.Reserve(waiting, request)
 	if err != nil {
 		k.takeBack(request) // it may have happened
-		if ctx.Err() != nil {
-			return nil, cancelled(ctx)
-		}
-		k.failed(err)
-		return nil, nil
+		return nil, k.unanswered(ctx, question, err)
 	}
+	question.Answered()
 	k.health.answered(answer.GetDegraded())
 	if r := answer.GetRefusal(); r != nil {
 		return nil, refused(r)
@@ -41,15 +39,33 @@ func (k *Keeper) ask(ctx context.Context, c *claim, requestID string) (*Reservat
 	return r, nil
 }
 
-// failed learns from a call without an answer. What the service refuses as malformed is a defect, and no outage.
-func (k *Keeper) failed(err error) {
-	if code := status.Code(err); code == codes.InvalidArgument || code == codes.PermissionDenied || code == codes.Unauthenticated {
+// unanswered learns from a decision that wasn't made. It returns nil where this router has to decide.
+func (k *Keeper) unanswered(ctx context.Context, question *pulse.Question, err error) error {
+	if ctx.Err() != nil {
+		question.Left()
+		return cancelled(ctx)
+	}
+	switch code := status.Code(err); code {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated: // a defect, and no outage
 		k.log.Error("the service of limits refuses to be asked: deciding alone", "cause", err.Error())
+		question.Failed(err)
+	case codes.DeadlineExceeded, codes.Canceled:
+		if question.Left(); !k.health.Gone() {
+			return tooLate(err)
+		}
+	default:
+		if f := fault.From(err); f.Reason == errorsv1.Reason_REASON_OVERLOADED {
+			question.Answered()
+			return tooLate(err)
+		}
+		question.Failed(err)
 	}
-	if k.health.failed() {
-		k.log.Warn("the service of limits doesn't answer: deciding alone", "cause", err.Error())
-		k.wake()
-	}
+	return nil
+}
+
+func tooLate(err error) error {
+	return fault.New(errorsv1.Reason_REASON_OVERLOADED, "the limits couldn't be checked in time: repeat the request").
+		Because(err).After(someTime)
 }
 
 func cancelled(ctx context.Context) error {

@@ -68,6 +68,13 @@ func (f *fake) stall() (resume func()) {
 	}
 }
 
+// overtake answers those who come now, while those who wait go on waiting.
+func (f *fake) overtake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stalled = nil
+}
+
 func (f *fake) setDown(down bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

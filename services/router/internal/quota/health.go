@@ -1,32 +1,34 @@
 package quota
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
 
-// failuresInARow after which nobody is asked any more, until the renewal gets an answer.
-const failuresInARow = 3
+	"github.com/headgate-mesh/headgate/kit/pulse"
+)
+
+// silence is how many ticks of 5 ms without an answer to anybody make the service lost, longSilence the time at most: it
+// gives up on its own store earlier.
+const (
+	silence     = 24
+	longSilence = 350 * time.Millisecond
+)
 
 // health is whether the service answers.
 type health struct {
-	failures atomic.Int64
-	down     atomic.Bool
+	*pulse.Pulse
 	// alone: the service answers, without the shared store.
 	alone atomic.Bool
 }
 
-func (h *health) degraded() bool { return h.down.Load() || h.alone.Load() }
+func (h *health) degraded() bool { return h.Gone() || h.alone.Load() }
 
-// failed notes that it didn't answer, and reports whether it is down since now.
-func (h *health) failed() bool {
-	return h.failures.Add(1) >= failuresInARow && h.down.CompareAndSwap(false, true)
-}
-
-// answered notes an answer, and reports whether it was down until now. It writes only what changes: calls share it.
-func (h *health) answered(alone bool) bool {
-	if h.failures.Load() != 0 {
-		h.failures.Store(0)
-	}
+// answered notes whether an answer was given without the shared store. It writes only what changes: calls share it.
+func (h *health) answered(alone bool) {
 	if h.alone.Load() != alone {
 		h.alone.Store(alone)
 	}
-	return h.down.Load() && h.down.CompareAndSwap(true, false)
 }
+
+// defaultTimeout bounds a decision as long as the service answers others; it is longer than the service's own.
+const defaultTimeout = 500 * time.Millisecond

@@ -6,12 +6,14 @@ package quota
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/pulse"
 )
 
 // Account is whose limits hold for a call.
@@ -30,7 +32,8 @@ type Options struct {
 	Clock func() time.Time
 	// Logger takes what an operator should know. Default: discards.
 	Logger *slog.Logger
-	// Timeout bounds how long a decision waits for the service. Default 20 ms, which leaves 5 of the promised 25.
+	// Timeout bounds how long a decision waits for the service as long as that answers others; past it the call is refused.
+	// Default 500 ms. Where nobody is answered for 120 ms, this router decides.
 	Timeout time.Duration
 }
 
@@ -45,6 +48,8 @@ type Keeper struct {
 	stocks  shelves
 	ids     atomic.Uint64
 	live    atomic.Int64 // routers, this one included
+	met     atomic.Bool  // the service has told how many live
+	began   time.Time
 	health  health
 	settles chan *ratelimitv1.SettleRequest
 	hungry  chan struct{}
@@ -53,11 +58,13 @@ type Keeper struct {
 	active []*stock // that are renewed
 }
 
-const (
-	defaultTimeout = 20 * time.Millisecond
-	// maxSettles bounds the settlements under way: a minute of them at 1000 per second.
-	maxSettles = 1 << 16
-)
+// settleIn is how long a router waits for its first answer before it takes itself for the only one.
+const settleIn = 5 * time.Second
+
+var errNotMet = errors.New("the service of limits hasn't answered yet")
+
+// maxSettles bounds the settlements under way: a minute of them at 1000 per second.
+const maxSettles = 1 << 16
 
 // New returns a Keeper that asks client.
 func New(client ratelimitv1.RateLimitServiceClient, o Options) *Keeper {
@@ -74,17 +81,25 @@ func New(client ratelimitv1.RateLimitServiceClient, o Options) *Keeper {
 	if k.timeout <= 0 {
 		k.timeout = defaultTimeout
 	}
+	k.health.Pulse = pulse.New(pulse.Options{Silence: silence, LongSilence: longSilence, Lost: k.lost})
 	k.stocks.init()
 	k.live.Store(1)
+	k.began = k.clock()
 	return k
+}
+
+// lost notes that the service doesn't answer: renewal tries whether it is back.
+func (k *Keeper) lost(cause string) {
+	k.log.Warn("the service of limits doesn't answer: deciding alone", "cause", cause)
+	k.wake()
 }
 
 // Degraded reports whether limits are held without the shared accounts: by this router alone, or by the service alone.
 func (k *Keeper) Degraded() bool { return k.health.degraded() }
 
 // Reserve takes what a call may use, of tokens at most so many. It returns RATE_LIMITED or LARGER_THAN_LIMIT where a
-// limit is in the way, and the error of ctx where that ends first. It waits at most Timeout. Where nothing is limited it
-// returns nil, a reservation of nothing. The caller settles the reservation.
+// limit is in the way, OVERLOADED where nobody could tell in time, and the error of ctx where that ends first. It waits at
+// most Timeout. Where nothing is limited it returns nil, a reservation of nothing. The caller settles the reservation.
 func (k *Keeper) Reserve(ctx context.Context, a Account, requestID string, tokens int64) (*Reservation, error) {
 	c := claim{tokens: max(tokens, 0)}
 	c.limits[0], c.limits[1] = limitsOf(a.Key), limitsOf(a.TenantLimits)
@@ -99,12 +114,29 @@ func (k *Keeper) Reserve(ctx context.Context, a Account, requestID string, token
 	if r := k.fromStock(&c); r != nil {
 		return r, nil
 	}
-	if !k.health.down.Load() {
+	if !k.health.Gone() {
 		if r, err := k.ask(ctx, &c, requestID); r != nil || err != nil {
 			return r, err
 		}
 	}
+	if !k.settledIn() {
+		return nil, tooLate(errNotMet)
+	}
 	return k.alone(&c)
+}
+
+// Ready is nil once this router knows how many share the limits, or has waited long enough for somebody to tell.
+func (k *Keeper) Ready() error {
+	if !k.settledIn() {
+		return errNotMet
+	}
+	return nil
+}
+
+// settledIn reports whether this router may decide alone: its part of the limits depends on how many routers there are,
+// and right after the start it doesn't know.
+func (k *Keeper) settledIn() bool {
+	return k.met.Load() || k.clock().Sub(k.began) >= settleIn
 }
 
 // claim is what a call asks for, of the key and of the tenant.

@@ -93,13 +93,12 @@ func (k *Keeper) renew(ctx context.Context, l *line, stocks []*stock, last bool)
 		for _, s := range stocks {
 			s.lost()
 		}
-		if err != nil && ctx.Err() == nil {
-			k.failed(err)
-		}
 		return false
 	}
 	k.live.Store(max(1, answer.GetLiveHolders()))
-	if k.health.answered(answer.GetDegraded()) {
+	k.met.Store(true)
+	k.health.answered(answer.GetDegraded())
+	if k.health.Back() {
 		k.log.Info("the service of limits answers again")
 	}
 	for i, s := range stocks {
@@ -113,7 +112,7 @@ func (k *Keeper) renew(ctx context.Context, l *line, stocks []*stock, last bool)
 // giveUp gives back all that is held: this router ends.
 func (k *Keeper) giveUp(ctx context.Context, l *line) {
 	stocks := k.every()
-	for len(stocks) > 0 && !k.health.down.Load() {
+	for len(stocks) > 0 && !k.health.Gone() {
 		chunk := stocks[:min(len(stocks), perMessage)]
 		if !k.renew(ctx, l, chunk, true) {
 			return

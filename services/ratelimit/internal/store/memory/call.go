@@ -118,17 +118,17 @@ func (c *call) settle(from name, x store.Settlement, a *account) {
 
 // Note charges what was admitted elsewhere to this store's part of the limits, as far as there is something left: where
 // it has to decide alone all of a sudden, its part isn't whole any more.
-func (s *Store) Note(x store.Settlement) {
-	t, parts := s.lock(x.Tenant)
+func (s *Store) Note(tenant string, scopes []store.Scope, requests, tokens int64) {
+	t, parts := s.lock(tenant)
 	defer t.mu.Unlock()
 	now := s.clock()
-	for _, scope := range x.Scopes {
+	for _, scope := range scopes {
 		a := t.account(scope, parts, now)
-		if a.limits.Requests > 0 && !x.Unused {
-			a.requests.Spend(min(1, max(0, a.requests.Left())))
+		if a.limits.Requests > 0 {
+			a.requests.Spend(min(max(0, requests), max(0, a.requests.Left())))
 		}
 		if a.limits.Tokens > 0 {
-			a.tokens.Spend(min(x.Tokens, max(0, a.tokens.Left())))
+			a.tokens.Spend(min(max(0, tokens), max(0, a.tokens.Left())))
 		}
 	}
 }
