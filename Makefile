@@ -30,6 +30,11 @@ mesh: build ## run every service as a process of its own on loopback
 test: ## run every test (no cgo)
 	CGO_ENABLED=0 go test work
 
+.PHONY: promises
+promises: build ## prove the promises S1 to S8 and print a table; HEADGATE_PROMISES=long for the full numbers, HEADGATE_SEED=N to repeat
+	@# without a package's name go test shows what it prints
+	cd tests/promises && HEADGATE_PROMISES=$(or $(HEADGATE_PROMISES),short) HEADGATE_BINARY=$(BIN)/headgate CGO_ENABLED=0 go test -count=1 -timeout 2h
+
 .PHONY: race
 race: ## run every test under the race detector (needs cgo)
 	go test -race work

@@ -17,6 +17,7 @@ func runAll(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	loaded := cfg
 	madeKey, err := ownSecrets(&cfg)
 	if err != nil {
 		return err
@@ -25,6 +26,7 @@ func runAll(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	p.loaded = loaded
 	if err := p.addOps(); err != nil {
 		return err
 	}
@@ -71,10 +73,10 @@ func (p *process) credentials(name string) auth.Credentials {
 	return auth.PeerCredentials(name, auth.Secret(p.cfg.Secret.Reveal()))
 }
 
-// chooseProviders takes providers from the environment where the file has none, and the simulator where that has none.
+// chooseProviders takes providers from the environment where the file has none, and a simulator of its own where that has
+// none.
 func (p *process) chooseProviders() (simulated bool, err error) {
-	p.cfg.providersFromEnvironment(p.env.lookup)
-	if p.cfg.Providers.Len() > 0 {
+	if err := p.findProviders(&p.cfg); err == nil {
 		return false, nil
 	}
 	s, err := sim.New(sim.Config{})
@@ -86,8 +88,8 @@ func (p *process) chooseProviders() (simulated bool, err error) {
 		return false, fmt.Errorf("simulator: %w", err)
 	}
 	p.group.Add(run.Component{Name: "simulator", Run: func(ctx context.Context) error { return serveSim(ctx, lis, s) }})
-	p.cfg.providersFromSimulator(lis.Addr().String())
-	return true, nil
+	p.simulator = lis.Addr().String()
+	return true, p.findProviders(&p.cfg)
 }
 
 // greet tells a person at a terminal what answers and how to ask it.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -42,6 +40,9 @@ type Config struct {
 	Providers conf.Map[router.Provider] `yaml:"providers"`
 	Models    conf.Map[router.Model]    `yaml:"models"`
 	Timeouts  router.Timeouts           `yaml:"timeouts"`
+	// Rules decide where requests go, Sensitivity says what counts as sensitive.
+	Rules       []router.Rule      `yaml:"rules"`
+	Sensitivity router.Sensitivity `yaml:"sensitivity"`
 	// UsageLog bounds the router's local log of what calls consume.
 	UsageLog router.UsageLog `yaml:"usage_log"`
 	// Prices is the operator's price table, a file (docs/configuration.md). Default: the built-in table.
@@ -56,7 +57,7 @@ type Config struct {
 	// Peers says where the other services are; `all` needs none.
 	Peers Peers `yaml:"peers"`
 
-	// file is where it was read from; empty where no file was named.
+	// file is where it was read from, as it was named; empty where it wasn't.
 	file string
 }
 
@@ -180,7 +181,10 @@ func (c *Config) router() router.Config {
 	for name, limits := range c.RateLimit.Tenants {
 		tenants[name] = limits.Proto()
 	}
-	return router.Config{Providers: c.Providers, Models: c.Models, Timeouts: c.Timeouts, UsageLog: c.UsageLog, Tenants: tenants}
+	return router.Config{
+		Providers: c.Providers, Models: c.Models, Rules: c.Rules, Sensitivity: c.Sensitivity, Timeouts: c.Timeouts,
+		UsageLog: c.UsageLog, Tenants: tenants,
+	}
 }
 
 // validate checks what no service checks by itself, and what they do.
@@ -229,26 +233,4 @@ func oneOf(s string, words ...string) bool {
 		}
 	}
 	return false
-}
-
-// runConfig serves `headgate config check`.
-func runConfig(_ context.Context, e env, args []string) error {
-	if len(args) == 0 || args[0] != "check" {
-		return fmt.Errorf("usage: headgate config check [--config FILE]")
-	}
-	flags := flag.NewFlagSet("config check", flag.ContinueOnError)
-	flags.SetOutput(e.stderr)
-	path := configFlag(flags)
-	if err := flags.Parse(args[1:]); err != nil {
-		return err
-	}
-	if flags.NArg() == 1 && *path == "" {
-		*path = flags.Arg(0)
-	}
-	c, err := loadConfig(e, *path)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(e.stdout, "the configuration is sound: %d providers, %d models\n", c.Providers.Len(), c.Models.Len())
-	return err
 }

@@ -41,7 +41,7 @@ func commands() []command {
 		{"mesh", "run every service as a process of its own on this machine", runMesh},
 		{"key", "make, list and revoke keys", runKey},
 		{"sim", "run the provider simulator", runSim},
-		{"config", "check a configuration file: headgate config check [--config FILE]", runConfig},
+		{"config", "check a configuration file, or print what is in force: headgate config check|print [--config FILE]", runConfig},
 		{"version", "print the version", runVersion},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -110,6 +111,7 @@ func (m member) run(ctx context.Context, e env, environment []string) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
 	defer stop()
+	defer passOn(syscall.SIGHUP, cmd.Process)()
 	mark(e.stderr, m.name, out)
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("%s: %w", m.name, err)
@@ -118,6 +120,27 @@ func (m member) run(ctx context.Context, e env, environment []string) error {
 		return errors.New(m.name + " ended by itself")
 	}
 	return nil
+}
+
+// passOn gives a signal on to another process until it is told to stop.
+func passOn(s syscall.Signal, to *os.Process) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, s)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+				_ = to.Signal(s)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }
 
 // mark copies lines with a name before each.

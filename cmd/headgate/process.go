@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/keyring"
 	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/headgate-mesh/headgate/kit/ops"
+	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/kit/run"
@@ -60,13 +62,27 @@ type process struct {
 	tls      *tls.Config
 	services []service
 	peers    peers
+	// level is that of the log; loaded is the configuration in force, as it was read; simulator is the address that is asked
+	// where no provider is configured.
+	level     slog.LevelVar
+	admission *overload.Limiter
+	loaded    Config
+	simulator string
+	router    *router.Service
+	ratelimit *ratelimit.Service
 }
 
 // goodKey is how many characters an administrator's key should have.
 const goodKey = 24
 
 func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, error) {
-	log, err := telemetry.Logger(e.stderr, cfg.Log.Level, cfg.Log.Format)
+	p := &process{name: name, env: e, cfg: cfg, group: run.New(nil), callers: &callers{auth.NewAdminKey(cfg.AdminKey.Reveal())}}
+	level, err := telemetry.Level(cfg.Log.Level)
+	if err != nil {
+		return nil, err
+	}
+	p.level.Set(level)
+	log, err := telemetry.LoggerAt(e.stderr, &p.level, cfg.Log.Format)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +95,41 @@ func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, 
 	if len(cfg.AdminKey) < goodKey {
 		log.Warn("the administrator's key is short enough to be guessed", "characters", len(cfg.AdminKey), "better", goodKey)
 	}
-	p := &process{name: name, env: e, cfg: cfg, log: log, tel: tel, group: run.New(nil), callers: &callers{auth.NewAdminKey(cfg.AdminKey.Reveal())}}
+	p.log, p.tel = log, tel
+	if err := p.addAdmission(); err != nil {
+		return nil, err
+	}
 	p.group.OnDrain(func() { p.draining.Store(true) })
 	return p, nil
 }
 
+// addAdmission decides how many calls are let in at once, over HTTP and gRPC together.
+func (p *process) addAdmission() error {
+	p.admission = overload.New(overload.Options{Cap: p.cfg.Gateway.WithDefaults().MaxInFlight})
+	p.group.Add(run.Component{Name: "admission", Run: p.admission.Run})
+	meter := p.tel.Meter()
+	inFlight, err1 := meter.Int64ObservableGauge("headgate.admission.in_flight", metric.WithDescription("Calls under way."))
+	limit, err2 := meter.Int64ObservableGauge("headgate.admission.limit",
+		metric.WithDescription("How many calls are let in at once: gateway.max_in_flight, less where the processors don't keep up."))
+	refused, err3 := meter.Int64ObservableCounter("headgate.admission.refused", metric.WithDescription("Calls refused because of it."))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		n, most, no := p.admission.Read()
+		o.ObserveInt64(inFlight, n)
+		o.ObserveInt64(limit, most)
+		o.ObserveInt64(refused, no)
+		return nil
+	}, inFlight, limit, refused)
+	return err
+}
+
 // run starts everything that was added and returns when it has stopped.
 func (p *process) run(ctx context.Context) error {
+	if err := p.addReload(); err != nil {
+		return err
+	}
 	err := p.group.Run(ctx)
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -154,6 +198,8 @@ func (p *process) newServer(name string) {
 		Peers:        auth.NewPeerVerifier(auth.Secret(p.cfg.Secret.Reveal())),
 		Validate:     p.validate,
 		ShareMessage: shared,
+		Admission:    p.admission,
+		Admitted:     func(method string) bool { return strings.HasPrefix(method, "/headgate.router.v1.") },
 		TLS:          p.tls,
 		DrainTimeout: p.cfg.Gateway.DrainTime(),
 	})
@@ -204,6 +250,7 @@ func (p *process) addRateLimit() error {
 	if err != nil {
 		return fmt.Errorf("ratelimit: %w", err)
 	}
+	p.ratelimit = s
 	p.group.OnDrain(s.Drain)
 	p.add("ratelimit", s)
 	return nil
@@ -291,7 +338,7 @@ func (p *process) addRouter() error {
 	if err != nil {
 		return err
 	}
-	p.limitsReady = s.Ready
+	p.limitsReady, p.router = s.Ready, s
 	p.add("router", s)
 	return nil
 }
@@ -329,7 +376,7 @@ func shared(m proto.Message) bool {
 func (p *process) addGateway() (net.Addr, error) {
 	service, err := gateway.New(p.cfg.Gateway, gateway.Deps{
 		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(),
-		Verifier: p.callers, Router: p.peers.router, Ready: p.ready,
+		Verifier: p.callers, Router: p.peers.router, Ready: p.ready, Admission: p.admission,
 		Keys: p.peers.keys, RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage,
 	})
 	if err != nil {

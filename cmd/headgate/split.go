@@ -78,12 +78,9 @@ func runRouter(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	p.cfg.providersFromEnvironment(e.lookup)
-	if p.cfg.Providers.Len() == 0 && simulator != "" {
-		p.cfg.providersFromSimulator(simulator)
-	}
-	if p.cfg.Providers.Len() == 0 {
-		return errors.New("the router needs a provider: configure one, or set ANTHROPIC_API_KEY or OPENAI_API_KEY")
+	p.simulator = simulator
+	if err := p.findProviders(&p.cfg); err != nil {
+		return err
 	}
 	if err := p.dialAll(); err != nil {
 		return err
@@ -176,6 +173,7 @@ func newSplitProcess(ctx context.Context, e env, name string, args []string, ext
 	if err != nil {
 		return nil, err
 	}
+	p.loaded = cfg
 	return p, p.addOps()
 }
 

@@ -31,9 +31,19 @@ const (
 	Route = "x-headgate-route"
 	// TimeoutMS is the total deadline in milliseconds.
 	TimeoutMS = "x-headgate-timeout-ms"
+	// FirstContentMS and GapMS bound how long a stream may be silent until its first content, and after that.
+	FirstContentMS = "x-headgate-first-content-ms"
+	GapMS          = "x-headgate-gap-ms"
+	// Priority is interactive or batch: what can wait is refused first.
+	Priority = "x-headgate-priority"
 	// Tags is a list such as team=search,feature=autocomplete.
 	Tags = "x-headgate-tags"
 )
+
+// Steering returns the names of the headers that steer a call.
+func Steering() []string {
+	return []string{Sensitivity, Route, TimeoutMS, FirstContentMS, GapMS, Tags, Cache, CacheTTL, Priority}
+}
 
 // Names that travel between processes of the mesh.
 const (

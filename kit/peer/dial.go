@@ -46,7 +46,8 @@ func Dial(c Config, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(c.target(), dialOptions(o, creds, config)...)
+	target, resolvers := c.target()
+	conn, err := grpc.NewClient(target, append(dialOptions(o, creds, config), resolvers...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dialling %s: %w", c.Address, err)
 	}

@@ -5,8 +5,13 @@ package peer
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/listen"
@@ -14,7 +19,8 @@ import (
 
 // Config is where a service is and how it is trusted.
 type Config struct {
-	// Address is host:port; every address that the name resolves to is used in turn. Also unix:/path.
+	// Address is host:port; every address that the name resolves to is used in turn. Also several host:port with commas
+	// between them, and unix:/path.
 	Address string `yaml:"address"`
 	// CAFile holds the certificates (PEM) that the server's must be signed by. Default: the system's.
 	CAFile string `yaml:"ca_file"`
@@ -30,20 +36,44 @@ func (c Config) Validate() error {
 	if c.unix() {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(c.Address); err != nil {
-		return fmt.Errorf("address %q: want host:port", c.Address)
+	for _, address := range c.list() {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("address %q: want host:port", address)
+		}
 	}
 	return nil
 }
 
+// list is every address that was given.
+func (c Config) list() []string {
+	list := strings.Split(c.Address, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list
+}
+
 func (c Config) unix() bool { return strings.HasPrefix(c.Address, "unix:") }
 
-// target is the address as gRPC names it.
-func (c Config) target() string {
-	if c.unix() {
-		return c.Address
+// target is the address as gRPC names it, and what resolves it where gRPC can't.
+func (c Config) target() (string, []grpc.DialOption) {
+	list := c.list()
+	switch {
+	case c.unix():
+		return c.Address, nil
+	case len(list) == 1:
+		return "dns:///" + list[0], nil
 	}
-	return "dns:///" + c.Address
+	var state resolver.State
+	for _, address := range list {
+		host, _, _ := net.SplitHostPort(address)
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{
+			Addresses: []resolver.Address{{Addr: address, ServerName: host}},
+		})
+	}
+	several := manual.NewBuilderWithScheme("several")
+	several.InitialState(state)
+	return "several:///" + list[0], []grpc.DialOption{grpc.WithResolvers(several)}
 }
 
 // insecure reports whether the connection goes without TLS: to this machine, or where it was asked for by name. A CA
@@ -52,7 +82,7 @@ func (c Config) insecure() bool {
 	if c.CAFile != "" {
 		return false
 	}
-	return c.Plaintext || c.unix() || listen.Loopback(c.Address)
+	return c.Plaintext || c.unix() || !slices.ContainsFunc(c.list(), func(a string) bool { return !listen.Loopback(a) })
 }
 
 // Options is what every call of a client carries. The zero value works.

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
+	grpcpeer "google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
@@ -90,7 +91,7 @@ func TestContextErrorsAreStatuses(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	for address, good := range map[string]bool{"h:1": true, "127.0.0.1:1": true, "unix:/x": true, "": false, "h": false} {
+	for address, good := range map[string]bool{"h:1": true, "127.0.0.1:1": true, "unix:/x": true, "h:1, i:2": true, "": false, "h": false, "h:1,i": false, "h:1,": false} {
 		if err := (peer.Config{Address: address}).Validate(); (err == nil) != good {
 			t.Errorf("%q: %v", address, err)
 		}
@@ -119,6 +120,36 @@ func TestAbsentServerFailsAtOnce(t *testing.T) {
 	}
 	if conn.Ready() {
 		t.Error("ready without a server")
+	}
+}
+
+// TestSeveralAddresses: calls go to those that are there, and whoever is there takes turns.
+func TestSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lis.Close() // nobody is there
+	ca, config := authority(t)
+	conn, err := peer.Dial(peer.Config{Address: serve(t, config) + "," + lis.Addr().String() + ", " + serve(t, config), CAFile: ca},
+		peer.Options{Credentials: auth.PeerCredentials("x", auth.Secret("0123456789abcdef"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	servers := make(map[string]int)
+	for range 100 {
+		var at grpcpeer.Peer
+		if _, err := testpb.NewTestServiceClient(conn).EmptyCall(ctx, &testpb.Empty{}, grpc.Peer(&at)); err != nil {
+			t.Fatal(err)
+		}
+		servers[at.Addr.String()]++
+	}
+	if len(servers) > 2 || len(servers) == 0 {
+		t.Errorf("%v", servers)
 	}
 }
 

@@ -47,6 +47,7 @@ func interceptors(o Options, rules *auth.Rules) []interceptor {
 		mapErrors(),                              // any error becomes a status; causes stay behind
 		log(o.Logger),                            // one line per call, the cause included
 		recovery(o.Logger),                       // a handler's panic is an error that is logged, mapped and counted
+		admit(o.Admission, o.Admitted),           // refuse early what can't be carried
 		authenticate(o.Verifier, o.Peers, rules), // who is calling, and whether they may
 	}
 }

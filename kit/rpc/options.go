@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
 )
 
@@ -32,6 +33,10 @@ type Options struct {
 	// receiver must both treat such a message as immutable once it is sent, and leave its bytes to the garbage collector:
 	// a cancelled caller returns while the handler may still be reading. Default: none is shared.
 	ShareMessage func(proto.Message) bool
+	// Admission lets calls in that come over a listener to a method of Admitted. Default: all are.
+	Admission *overload.Limiter
+	// Admitted names those methods.
+	Admitted func(fullMethod string) bool
 	// TLS protects the listeners. Default: plaintext; see package listen for when that is allowed.
 	TLS *tls.Config
 

@@ -11,13 +11,16 @@ import (
 // and json. Attributes named like secrets lose their value, and text that looks like a key is masked wherever it
 // stands: in messages, errors, stacks. This is a net under code that logs no secrets in the first place.
 func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if level != "" {
-		if err := l.UnmarshalText([]byte(level)); err != nil {
-			return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
-		}
+	l, err := Level(level)
+	if err != nil {
+		return nil, err
 	}
-	options := &slog.HandlerOptions{Level: l, ReplaceAttr: redact}
+	return LoggerAt(w, l, format)
+}
+
+// LoggerAt is [Logger] with a level that may change.
+func LoggerAt(w io.Writer, level slog.Leveler, format string) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
 	masked := &maskWriter{w: w}
 	switch format {
 	case "", "json":
@@ -26,6 +29,17 @@ func Logger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return slog.New(slog.NewTextHandler(masked, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q: want json or text", format)
+}
+
+// Level is the level of a name: debug, info, warn or error; empty means info.
+func Level(name string) (l slog.Level, err error) {
+	if name == "" {
+		return slog.LevelInfo, nil
+	}
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return l, fmt.Errorf("log level %q: want debug, info, warn or error", name)
+	}
+	return l, nil
 }
 
 const redacted = "[redacted]"

@@ -43,8 +43,8 @@ const (
 	maxEntry = 16 << 20
 )
 
-// withDefaults fills in every zero value.
-func (c Config) withDefaults() Config {
+// WithDefaults fills in every zero value.
+func (c Config) WithDefaults() Config {
 	if c.Backend == "" {
 		c.Backend = memoryBackend
 		if c.RedisURL != "" {
@@ -71,7 +71,7 @@ func orDefault[T comparable](v *T, fallback T) {
 // Validate reports every field that can't work, by its path under `cache`.
 func (c *Config) Validate() error {
 	var p conf.Findings
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	switch d.Backend {
 	case memoryBackend:
 	case redisBackend:

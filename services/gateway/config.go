@@ -48,8 +48,8 @@ func (c Config) Validate() error {
 	return p.Err()
 }
 
-// withDefaults fills in what is unset.
-func (c Config) withDefaults() Config {
+// WithDefaults fills in what is unset.
+func (c Config) WithDefaults() Config {
 	set(&c.MaxBody, 10<<20)
 	set(&c.MaxHeader, 32<<10)
 	set(&c.MaxInFlight, 8192)
@@ -69,4 +69,4 @@ func set[T comparable](field *T, value T) {
 }
 
 // DrainTime is how long streams may go on after a stop signal.
-func (c Config) DrainTime() time.Duration { return c.withDefaults().Drain }
+func (c Config) DrainTime() time.Duration { return c.WithDefaults().Drain }

@@ -23,6 +23,7 @@ import (
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
@@ -38,6 +39,8 @@ type Deps struct {
 	Router grpc.ClientConnInterface
 	// Keys, RateLimit, Cache and Usage reach the services of these names; without one, its REST routes don't exist.
 	Keys, RateLimit, Cache, Usage grpc.ClientConnInterface
+	// Admission lets requests in. Default: as many at once as Config.MaxInFlight.
+	Admission *overload.Limiter
 	// Ready returns nil while requests are welcome.
 	Ready func() error
 }
@@ -54,7 +57,10 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
+	if deps.Admission == nil {
+		deps.Admission = overload.New(overload.Options{Cap: cfg.MaxInFlight})
+	}
 	handler, err := routes(cfg, deps)
 	if err != nil {
 		return nil, err
@@ -73,7 +79,7 @@ func routes(cfg Config, deps Deps) (http.Handler, error) {
 	}
 	return front.Chain(s.straight(rest.Streams(mux, s.edges.Limits)), front.Options{
 		Logger: deps.Logger, Tracer: deps.Tracer, Meter: deps.Meter, Verifier: deps.Verifier,
-		MaxInFlight: cfg.MaxInFlight, Open: open, Refuse: s.refuse,
+		Admission: deps.Admission, Open: open, Refuse: s.refuse,
 	})
 }
 

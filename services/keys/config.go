@@ -15,6 +15,14 @@ const (
 	storeMemory = "memory"
 )
 
+// WithDefaults fills in what is unset, but for the file, which depends on the data directory.
+func (c Config) WithDefaults() Config {
+	if c.Store == "" {
+		c.Store = storeSQLite
+	}
+	return c
+}
+
 // Validate reports every field that can't work, by its path in the file.
 func (c *Config) Validate() error {
 	var p conf.Findings

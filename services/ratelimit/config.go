@@ -48,14 +48,15 @@ func (l Limits) Proto() *ratelimitv1.Limits {
 	}
 }
 
-// SetDefaults fills in what is unset.
-func (c *Config) SetDefaults() {
+// WithDefaults fills in what is unset.
+func (c Config) WithDefaults() Config {
 	orDefault(&c.Backend, "memory")
 	orDefault(&c.KeyPrefix, "headgate")
 	orDefault(&c.PoolSize, 32)
 	orDefault(&c.Timeout, 200*time.Millisecond)
 	orDefault(&c.Instances, 1)
 	orDefault(&c.LeaseTime, 2*time.Second)
+	return c
 }
 
 func orDefault[T comparable](v *T, fallback T) {
@@ -68,8 +69,7 @@ func orDefault[T comparable](v *T, fallback T) {
 // Validate reports every field that can't work, by its path in the file. Zero values stand for their defaults.
 func (c *Config) Validate() error {
 	var p conf.Findings
-	d := *c
-	d.SetDefaults()
+	d := c.WithDefaults()
 	switch d.Backend {
 	case "memory":
 	case "redis":

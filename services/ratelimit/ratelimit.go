@@ -41,7 +41,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.SetDefaults()
+	cfg = cfg.WithDefaults()
 	if deps.Clock == nil {
 		deps.Clock = time.Now
 	}
@@ -53,12 +53,18 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		Remote: remote, Local: memory.New(deps.Clock), Timeout: cfg.Timeout, Instances: cfg.Instances,
 		Name: rand.Text(), Logger: deps.Logger,
 	})
-	tenants := make(map[string]store.Limits, len(cfg.Tenants))
-	for name, l := range cfg.Tenants {
-		tenants[name] = store.Limits{Requests: l.RequestsPerMinute, Tokens: l.TokensPerMinute, Concurrency: l.ConcurrentRequests}
+	s := &Service{guard: g, server: &serve.Server{Guard: g, Lookup: deps.Lookup, Valid: cfg.LeaseTime}, close: closeRemote}
+	s.SetTenants(cfg.Tenants)
+	return s, nil
+}
+
+// SetTenants replaces the limits of whole tenants, as quotas are told; who asks for a reservation sends those in force.
+func (s *Service) SetTenants(tenants map[string]Limits) {
+	all := make(map[string]store.Limits, len(tenants))
+	for name, l := range tenants {
+		all[name] = store.Limits{Requests: l.RequestsPerMinute, Tokens: l.TokensPerMinute, Concurrency: l.ConcurrentRequests}
 	}
-	server := &serve.Server{Guard: g, Tenants: tenants, Lookup: deps.Lookup, Valid: cfg.LeaseTime}
-	return &Service{guard: g, server: server, close: closeRemote}, nil
+	s.server.SetTenants(all)
 }
 
 // Register adds RateLimitService to a server.

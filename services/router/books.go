@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/spool"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/ledger"
@@ -27,6 +30,28 @@ type books struct {
 	ledger  *ledger.Ledger
 	quota   *quota.Keeper
 	answers *answers.Answers
+	// terms are those of the configuration in force.
+	terms atomic.Pointer[terms]
+}
+
+// terms are what a configuration says of money and limits.
+type terms struct {
+	tenants map[string]*ratelimitv1.Limits
+	prices  *price.Table
+}
+
+// Cost implements account.Prices.
+func (b *books) Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
+	if prices := b.terms.Load().prices; prices != nil {
+		return prices.Cost(kind, model, u)
+	}
+	return 0, "", false
+}
+
+// use brings the terms of another configuration in force.
+func (b *books) use(cfg Config, prices *price.Table) {
+	b.terms.Store(&terms{tenants: cfg.Tenants, prices: prices})
+	b.answers.SetGeneration(generation(cfg))
 }
 
 // openBooks opens the local log and what reaches the services.
@@ -40,6 +65,7 @@ func openBooks(cfg Config, deps Deps) (*books, error) {
 			Secret: deps.Secret.Derive("cache key"), Generation: generation(cfg),
 		})
 	}
+	b.use(cfg, deps.Prices)
 	if deps.Usage == nil {
 		return b, nil
 	}
@@ -66,19 +92,16 @@ func generation(cfg Config) string {
 }
 
 // desk is where calls are opened.
-func (b *books) desk(cfg Config, deps Deps, o *observe.Observer) *account.Desk {
+func (b *books) desk(deps Deps, o *observe.Observer) *account.Desk {
 	d := &account.Desk{
-		Observer: o, Logger: deps.Logger,
-		Limits: func(tenant string) *ratelimitv1.Limits { return cfg.Tenants[tenant] },
+		Observer: o, Logger: deps.Logger, Prices: b,
+		Limits: func(tenant string) *ratelimitv1.Limits { return b.terms.Load().tenants[tenant] },
 	}
 	if b.ledger != nil {
 		d.Ledger = b.ledger
 	}
 	if b.quota != nil {
 		d.Quota = b.quota
-	}
-	if deps.Prices != nil {
-		d.Prices = deps.Prices
 	}
 	return d
 }

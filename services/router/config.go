@@ -1,11 +1,15 @@
 package router
 
 import (
+	"strings"
 	"time"
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/conf"
+	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
+	"github.com/headgate-mesh/headgate/services/router/internal/policy"
+	"github.com/headgate-mesh/headgate/services/router/internal/sensitive"
 )
 
 // Config says which providers exist and which names clients may ask for.
@@ -15,6 +19,10 @@ type Config struct {
 	// Models by the names clients use. A name that isn't here goes to the provider it belongs to (claude-*, gpt-*,
 	// o*), or as `provider/model` to that provider.
 	Models conf.Map[Model] `yaml:"models"`
+	// Rules decide where requests go; the first that matches does.
+	Rules []Rule `yaml:"rules"`
+	// Sensitivity says what counts as sensitive.
+	Sensitivity Sensitivity `yaml:"sensitivity"`
 	// Timeouts for every attempt, unless a provider or a model sets its own.
 	Timeouts Timeouts `yaml:"timeouts"`
 	// UsageLog bounds the local log of what calls consume.
@@ -22,6 +30,12 @@ type Config struct {
 	// Tenants are the limits of whole tenants, as the rate limiter has them.
 	Tenants map[string]*ratelimitv1.Limits `yaml:"-"`
 }
+
+// Rule is a condition and what to do where it holds.
+type Rule = policy.Rule
+
+// Sensitivity says what counts as sensitive, and how much.
+type Sensitivity = sensitive.Config
 
 // UsageLog is the log in the data directory that holds what calls consumed until the usage service has it.
 type UsageLog struct {
@@ -36,8 +50,12 @@ type Provider struct {
 	// Preset is what an openai_compatible provider is: ollama, llama_cpp, groq, mistral, deepseek, together or
 	// openrouter. Default: any other server.
 	Preset string `yaml:"preset"`
-	// APIKey is Headgate's own credential at the provider. Required for hosted ones.
+	// APIKey is Headgate's own credential at the provider. Required for hosted ones, unless there are api_keys.
 	APIKey conf.Secret `yaml:"api_key"`
+	// APIKeys are several, in order of preference, after api_key where both are given. The first that doesn't rest is used:
+	// a 429 lets one rest for Retry-After (10s where there is none) and a 403 for 5m, for the model that was asked; a 401
+	// for 5m and a 402 or an empty account for 10m, for all models.
+	APIKeys []conf.Secret `yaml:"api_keys"`
 	// BaseURL is what the provider's own SDK would be given: with /v1 for openai and openai_compatible, without for
 	// anthropic. Default: the vendor's public address.
 	BaseURL string `yaml:"base_url"`
@@ -57,13 +75,17 @@ type Provider struct {
 	// MaxWaiting is the length of a replica's own queue at which it gets no more calls (vllm, tgi). Default 32; 0 means
 	// any length.
 	MaxWaiting *int64 `yaml:"max_waiting"`
+	// HealthCheck is how the servers of a vllm, tgi or grpc provider are asked whether they are well.
+	HealthCheck HealthCheck `yaml:"health_check"`
 	// Timeouts override the general ones.
 	Timeouts Timeouts `yaml:"timeouts"`
 }
 
 // Model is a name that clients use, and what stands behind it.
 type Model struct {
-	// Strategy is how a target is chosen: failover (in order, the default).
+	// Strategy is how a target is chosen, the others following where it fails: failover (in order, the default), weighted
+	// (at random, by the targets' weights) or least_loaded (the better one of two, by the time to the first content, the
+	// calls under way and what a self-hosted server says of its queue and its KV cache).
 	Strategy string `yaml:"strategy"`
 	// Targets in order of preference; at least one.
 	Targets []Target `yaml:"targets"`
@@ -79,6 +101,21 @@ type Target struct {
 	Provider string `yaml:"provider"`
 	// Model is the name sent to the provider. Required.
 	Model string `yaml:"model"`
+	// Weight is the target's share of the model's calls, for strategy weighted only. Default 1; 0 makes it a fallback, tried
+	// after all others.
+	Weight *int `yaml:"weight"`
+}
+
+// HealthCheck is how a self-hosted server is asked whether it is well. One that fails twice in a row gets no calls while
+// another server, or another target, is there; one good answer brings it back.
+type HealthCheck struct {
+	// Interval is the time between two checks of each server; 0 makes none. Default 5s.
+	Interval *time.Duration `yaml:"interval"`
+	// Timeout bounds one check. Default 2s.
+	Timeout time.Duration `yaml:"timeout"`
+	// Path is what is asked for: any answer below 500 is a good one. Default /health. Not for kind grpc, which is asked over
+	// grpc.health.v1.Health.
+	Path string `yaml:"path"`
 }
 
 // Timeouts bound one attempt. Zero leaves the more general setting in force.
@@ -139,14 +176,36 @@ func (c *Config) Validate() error {
 	for name, model := range c.Models.All() {
 		c.checkModel(&p, name, model)
 	}
+	p.Join("sensitivity", c.Sensitivity.Validate())
+	if _, err := policy.Compile(c.Rules, c.ruleNames()); err != nil {
+		p.Join("", err)
+	}
 	return p.Err()
+}
+
+// ruleNames are the names that rules may mention. A vendor's own model is known even where its provider comes from the
+// environment.
+func (c *Config) ruleNames() policy.Names {
+	return policy.Names{
+		Models: c.Models.Keys(),
+		Known: func(model string) bool {
+			_, configured := c.Models.Get(model)
+			provider, name, ok := strings.Cut(model, "/")
+			if ok && name != "" {
+				_, ok = c.Providers.Get(provider)
+			}
+			return configured || ok || catalog.Vendors(model)
+		},
+		Detectors: c.Sensitivity.Names(),
+	}
 }
 
 func (c *Config) checkModel(p *conf.Findings, name string, m Model) {
 	path := "models." + name
-	if m.Strategy != "" && m.Strategy != "failover" {
-		p.Add(path+".strategy", "must be failover")
+	if _, ok := catalog.StrategyOf(m.Strategy); !ok {
+		p.Add(path+".strategy", "must be failover, weighted or least_loaded")
 	}
+	m.checkWeights(p, path+".targets")
 	if len(m.Targets) == 0 {
 		p.Add(path+".targets", "needs at least one target")
 	}
@@ -159,6 +218,34 @@ func (c *Config) checkModel(p *conf.Findings, name string, m Model) {
 		}
 	}
 	m.Timeouts.check(p, path+".timeouts")
+}
+
+// checkWeights refuses weights that would do nothing.
+func (m Model) checkWeights(p *conf.Findings, path string) {
+	shared := false
+	for _, t := range m.Targets {
+		shared = shared || t.weight() > 0
+		switch {
+		case t.Weight == nil:
+		case m.Strategy != "weighted":
+			p.Add(path, "weight is for strategy weighted only")
+		case *t.Weight < 0 || *t.Weight > maxWeight:
+			p.Add(path, "weight must be from 0 to %d", maxWeight)
+		}
+	}
+	if len(m.Targets) > 0 && !shared {
+		p.Add(path, "at least one target needs a weight above 0")
+	}
+}
+
+// maxWeight leaves room for shares of a thousandth of a percent.
+const maxWeight = 1_000_000
+
+func (t Target) weight() int {
+	if t.Weight == nil {
+		return 1
+	}
+	return *t.Weight
 }
 
 func (t Timeouts) check(p *conf.Findings, path string) {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
@@ -14,12 +15,18 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/remote"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/tgi"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/vllm"
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
+	"github.com/headgate-mesh/headgate/services/router/internal/health"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
 const (
 	defaultVLLMInFlight = 256
 	defaultMaxWaiting   = 32
+
+	defaultHealthInterval = 5 * time.Second
+	defaultHealthTimeout  = 2 * time.Second
+	defaultHealthPath     = "/health"
 )
 
 // kinds are the provider kinds that Headgate speaks.
@@ -30,28 +37,58 @@ func replicated(kind string) bool {
 	return kind == vllm.Kind || kind == tgi.Kind || kind == remote.Kind
 }
 
-// build makes a provider, and what has to run beside it; run is nil where nothing has.
-func (m Provider) build(name, userAgent string, t Timeouts) (p *provider.Provider, run func(context.Context), err error) {
+// build makes a provider with its keys, and what has to run beside it; run is nil where nothing has.
+func (m Provider) build(name, userAgent string, t Timeouts, keys *credential.Pool) (p *provider.Provider, run func(context.Context), err error) {
 	cfg := adapter.Config{
-		Name: name, BaseURLs: m.addresses(), Key: m.APIKey.Reveal(), Trust: trusts[m.Trust],
+		Name: name, BaseURLs: m.addresses(), Keys: keys, Trust: trusts[m.Trust],
 		Connect: t.Connect, UserAgent: userAgent, MaxInFlight: m.inFlight(), URLs: m.urls(),
 	}
 	switch m.Kind {
 	case anthropic.Kind:
 		p, err = anthropic.New(cfg)
 	case vllm.Kind:
-		return vllm.New(cfg, vllm.Options{MessagesAPI: m.MessagesAPI, MaxWaiting: m.waiting()})
+		return vllm.New(cfg, vllm.Options{MessagesAPI: m.MessagesAPI, MaxWaiting: m.waiting(), Health: m.health()})
 	case tgi.Kind:
-		return tgi.New(cfg, tgi.Options{Generate: m.API == "generate", MaxWaiting: m.waiting()})
+		return tgi.New(cfg, tgi.Options{Generate: m.API == "generate", MaxWaiting: m.waiting(), Health: m.health()})
 	case compatible.Kind:
 		preset, _ := compatible.Lookup(m.Preset)
 		p, err = compatible.New(cfg, preset)
 	case remote.Kind:
-		p, err = remote.New(remote.Config{Name: name, Endpoints: m.Endpoints, Key: cfg.Key, Trust: cfg.Trust, UserAgent: userAgent})
+		return remote.New(remote.Config{
+			Name: name, Endpoints: m.Endpoints, Keys: keys, Trust: cfg.Trust, UserAgent: userAgent, Health: m.health(),
+		})
 	default:
 		p, err = openai.New(cfg)
 	}
 	return p, nil, err
+}
+
+// keys are all credentials in order of preference.
+func (m Provider) keys() []string {
+	keys := []string{m.APIKey.Reveal()}
+	for _, k := range m.APIKeys {
+		keys = append(keys, k.Reveal())
+	}
+	return keys
+}
+
+// identity stands for which servers the provider is: another one under the same name starts with a clean slate.
+func (m Provider) identity() string {
+	return strings.Join(append([]string{m.Kind, m.Preset}, m.addresses()...), " ")
+}
+
+func (m Provider) health() health.Options {
+	o := health.Options{Interval: defaultHealthInterval, Timeout: defaultHealthTimeout, Path: defaultHealthPath}
+	if m.HealthCheck.Interval != nil {
+		o.Interval = *m.HealthCheck.Interval
+	}
+	if m.HealthCheck.Timeout > 0 {
+		o.Timeout = m.HealthCheck.Timeout
+	}
+	if m.HealthCheck.Path != "" {
+		o.Path = m.HealthCheck.Path
+	}
+	return o
 }
 
 func (m Provider) addresses() []string {
@@ -99,9 +136,8 @@ func (m Provider) check(p *conf.Findings, name string) {
 	if !slices.Contains(kinds, m.Kind) {
 		p.Add(path+".kind", "must be one of %s", strings.Join(kinds, ", "))
 	}
-	if m.APIKey == "" && m.hosted() {
-		p.Add(path+".api_key", "is required")
-	}
+	m.checkKeys(p, path)
+	m.checkHealth(p, path+".health_check")
 	if _, ok := trusts[m.Trust]; !ok {
 		p.Add(path+".trust", "must be one of none, low, medium, high, local")
 	}
@@ -111,6 +147,40 @@ func (m Provider) check(p *conf.Findings, name string) {
 	m.checkAddress(p, path)
 	m.checkKind(p, path)
 	m.Timeouts.check(p, path+".timeouts")
+}
+
+func (m Provider) checkKeys(p *conf.Findings, path string) {
+	if m.APIKey == "" && len(m.APIKeys) == 0 && m.hosted() {
+		p.Add(path+".api_key", "is required")
+	}
+	seen := map[conf.Secret]bool{m.APIKey: m.APIKey != ""}
+	for _, k := range m.APIKeys {
+		switch {
+		case k == "":
+			p.Add(path+".api_keys", "one of them is empty; check the variables it comes from")
+		case seen[k]:
+			p.Add(path+".api_keys", "names a key twice")
+		}
+		seen[k] = true
+	}
+}
+
+func (m Provider) checkHealth(p *conf.Findings, path string) {
+	h := m.HealthCheck
+	if h == (HealthCheck{}) {
+		return
+	}
+	switch {
+	case !replicated(m.Kind):
+		p.Add(path, "is for kinds vllm, tgi and grpc only")
+	case h.Path != "" && m.Kind == remote.Kind:
+		p.Add(path+".path", "isn't for kind grpc, which is asked over grpc.health.v1.Health")
+	case h.Path != "" && !strings.HasPrefix(h.Path, "/"):
+		p.Add(path+".path", "must begin with a slash")
+	}
+	if h.Timeout < 0 || (h.Interval != nil && *h.Interval != 0 && *h.Interval < 100*time.Millisecond) {
+		p.Add(path, "interval must be 0 (no checks) or at least 100ms, and timeout can't be negative")
+	}
 }
 
 func (m Provider) checkAddress(p *conf.Findings, path string) {

@@ -19,8 +19,10 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
+	"github.com/headgate-mesh/headgate/services/router/internal/standing"
 )
 
 // Deps are what the router is given; those up to Version are required.
@@ -43,12 +45,15 @@ type Deps struct {
 
 // Service is the router. Safe for concurrent use.
 type Service struct {
-	catalog *catalog.Catalog
+	planner *plan.Planner
 	books   *books
 	chat    *chat.Server
 	relay   *relay.Server
-	// background runs beside the service.
-	background []func(context.Context)
+	version string
+
+	mu      sync.Mutex
+	engine  *engine
+	engines chan *engine // those that come in force
 }
 
 // New builds the router of a valid configuration.
@@ -60,7 +65,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	c, background, err := build(cfg, deps.Version)
+	e, err := newEngine(cfg, deps.Version, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +76,38 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := b.measure(deps.Meter); err != nil {
 		return nil, err
 	}
-	desk := b.desk(cfg, deps, observer)
+	p := plan.New(e.setup)
+	if err := measureTargets(deps.Meter, p.Catalog); err != nil {
+		return nil, err
+	}
+	desk := b.desk(deps, observer)
 	return &Service{
-		catalog: c, books: b, background: background, chat: chat.New(c, desk), relay: relay.New(c, desk, b.answers),
+		planner: p, books: b, chat: chat.New(p, desk), relay: relay.New(p, desk, b.answers), version: deps.Version,
+		engine: e, engines: make(chan *engine, 1),
 	}, nil
+}
+
+// Reload brings another configuration in force, as a whole or, with an error, not at all. Calls under way go on by the one
+// before; what is known of targets that stay is kept. The usage log isn't touched. Prices nil leaves costs unknown.
+func (s *Service) Reload(cfg Config, prices *price.Table) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := newEngine(cfg, s.version, s.engine.book)
+	if err != nil {
+		return err
+	}
+	s.planner.Use(e.setup)
+	s.books.use(cfg, prices)
+	s.engine = e
+	select {
+	case <-s.engines: // nobody has run it yet
+	default:
+	}
+	s.engines <- e
+	return nil
 }
 
 // Register adds RouterService and RelayService to a server.
@@ -86,55 +119,75 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Validate checks a request message of the router's services; other messages pass.
 func (s *Service) Validate(m proto.Message) error { return chat.Validate(m) }
 
-// Run asks self-hosted providers how busy they are, renews what is held of limits and ships what was written down, until
-// ctx ends; then it gives up idle connections and closes the local log. The server that it is registered at has to be
-// stopped before.
+// Run asks self-hosted providers how busy and how well they are, renews what is held of limits and ships what was written
+// down, until ctx ends; then it gives up idle connections and closes the local log. The server that it is registered at has
+// to be stopped before.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, run := range s.background {
-		wg.Go(func() { run(ctx) })
-	}
+	wg.Go(func() { s.runEngines(ctx) })
 	err := s.books.run(ctx)
 	wg.Wait()
-	for _, p := range s.catalog.Providers() {
-		p.Provider.Close()
-	}
 	return err
 }
 
-// build makes the catalog of a configuration and what has to run beside it.
-func build(cfg Config, version string) (*catalog.Catalog, []func(context.Context), error) {
+// runEngines runs the configuration in force, and each that follows in place of the one before.
+func (s *Service) runEngines(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	s.mu.Lock()
+	e := s.engine
+	s.mu.Unlock()
+	for e != nil {
+		own, cancel := context.WithCancel(ctx)
+		current := e
+		wg.Go(func() { current.run(own, ctx) })
+		select {
+		case <-ctx.Done():
+			e = nil
+		case e = <-s.engines:
+		}
+		cancel()
+	}
+}
+
+// build makes the catalog of a configuration and what has to run beside it. What the book knows of targets that were there
+// before stays known.
+func build(cfg Config, version string, book *standing.Book) (*catalog.Catalog, []func(context.Context), error) {
 	base := cfg.Timeouts.Over(DefaultTimeouts())
 	named := make(map[string]catalog.Provider)
 	var providers []catalog.Provider
 	var background []func(context.Context)
 	for name, p := range cfg.Providers.All() {
 		t := p.Timeouts.Over(base)
-		built, run, err := p.build(name, "headgate/"+version, t)
+		known := book.Provider(name, p.identity())
+		built, run, err := p.build(name, "headgate/"+version, t, known.Keys(p.keys()))
 		if err != nil {
 			return nil, nil, fmt.Errorf("provider %s: %w", name, err)
 		}
 		if run != nil {
 			background = append(background, run)
 		}
-		named[name] = catalog.Provider{Provider: built, Silences: silences(t), Total: t.Total, Repeats: catalog.NewBudget()}
+		named[name] = catalog.Provider{Provider: built, Silences: silences(t), Total: t.Total, Standing: known}
 		providers = append(providers, named[name])
 	}
 	var models []catalog.Model
 	for name, m := range cfg.Models.All() {
 		models = append(models, newModel(name, m, named, cfg, base))
 	}
+	book.Settled()
 	return catalog.New(models, providers), background, nil
 }
 
 func newModel(name string, m Model, named map[string]catalog.Provider, cfg Config, base Timeouts) catalog.Model {
-	model := catalog.Model{Name: name, Cache: m.Cache}
+	strategy, _ := catalog.StrategyOf(m.Strategy)
+	model := catalog.Model{Name: name, Strategy: strategy, Cache: m.Cache}
 	for _, target := range m.Targets {
 		p, _ := cfg.Providers.Get(target.Provider)
 		t := m.Timeouts.Over(p.Timeouts.Over(base))
 		model.Targets = append(model.Targets, catalog.Target{
 			Provider: named[target.Provider].Provider, Model: target.Model,
-			Silences: silences(t), Total: t.Total, Repeats: catalog.NewBudget(),
+			Silences: silences(t), Total: t.Total,
+			Standing: named[target.Provider].Standing.Target(target.Model), Strategy: strategy, Weight: target.weight(),
 		})
 	}
 	return model

@@ -38,7 +38,12 @@ func deps() router.Deps {
 // start runs a router and returns what it registers.
 func start(t *testing.T, cfg router.Config) registrar {
 	t.Helper()
-	s, err := router.New(cfg, deps())
+	return startWith(t, cfg, deps())
+}
+
+func startWith(t *testing.T, cfg router.Config, d router.Deps) registrar {
+	t.Helper()
+	s, err := router.New(cfg, d)
 	if err != nil {
 		t.Fatal(err)
 	}

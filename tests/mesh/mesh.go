@@ -2,9 +2,11 @@ package mesh
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,6 +56,7 @@ type Mesh struct {
 	addrs   map[string]string
 	ops     map[string]string
 	file    string
+	base    string // of the file, without the options' part
 	options Options
 }
 
@@ -134,6 +137,23 @@ func (m *Mesh) StartNode(t testing.TB) *Mesh {
 	for _, name := range own {
 		waitFor(t, n, "http://"+n.ops[name]+"/readyz")
 	}
+	return n
+}
+
+// StartGateway starts another gateway over several routers, each of a node, until the test ends.
+func (m *Mesh) StartGateway(t testing.TB, nodes ...*Mesh) *Mesh {
+	t.Helper()
+	n := &Mesh{
+		HTTP: FreeAddr(t), Ops: FreeAddr(t), Sim: m.Sim, Upstream: m.Upstream, options: m.options, file: m.file,
+		procs: map[string]*exec.Cmd{}, addrs: maps.Clone(m.addrs), ops: map[string]string{},
+	}
+	routers := make([]string, len(nodes))
+	for i, node := range nodes {
+		routers[i] = node.GRPC
+	}
+	n.addrs["router"] = strings.Join(routers, ",")
+	n.run(t, append(n.environment(), "HEADGATE_HTTP_ADDR="+n.HTTP, "HEADGATE_OPS_ADDR="+n.Ops), "gateway", "--config", n.file)
+	n.waitReady(t)
 	return n
 }
 
@@ -274,6 +294,26 @@ func (m *Mesh) Kill(t testing.TB, name string) {
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 }
+
+// Configure replaces what Options.Extra appended to the configuration's file; the processes that run notice by themselves.
+func (m *Mesh) Configure(t testing.TB, extra string) {
+	t.Helper()
+	text, err := os.ReadFile(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.base = cmp.Or(m.base, strings.TrimSuffix(string(text), m.options.Extra))
+	next := m.file + ".next"
+	if err := os.WriteFile(next, []byte(m.base+extra), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, m.file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// File is the configuration's.
+func (m *Mesh) File() string { return m.file }
 
 // StartAll starts a mesh in one process anew, after Kill, with the same configuration and data.
 func (m *Mesh) StartAll(t testing.TB) {

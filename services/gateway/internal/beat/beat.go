@@ -42,6 +42,8 @@ type Writer struct {
 	last time.Time
 	// soon says that what was written last still waits to be flushed.
 	soon bool
+	// half says that what was written last ends in \r, whose \n may still be on its way.
+	half bool
 }
 
 // New starts the silence. stall is how long one write may wait for the client to take it.
@@ -78,7 +80,27 @@ func (b *Writer) Write(p []byte) (int, error) {
 	defer b.mu.Unlock()
 	b.commit(http.StatusOK)
 	b.extend()
+	b.half = len(p) > 0 && p[len(p)-1] == '\r'
 	return b.w.Write(p)
+}
+
+// Interject writes a frame of Headgate's own between two of the answer's. Where the last one ends in half a line break
+// the frame begins with the other half: some SDKs would miss its first line.
+func (b *Writer) Interject(frame []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.commit(http.StatusOK)
+	_ = b.interject(frame)
+}
+
+func (b *Writer) interject(frame []byte) error {
+	if b.half {
+		b.half = false
+		frame = append([]byte{'\n'}, frame...)
+	}
+	b.extend()
+	_, err := b.w.Write(frame)
+	return err
 }
 
 // Flush implements http.Flusher.
@@ -183,8 +205,7 @@ func (b *Writer) beat() {
 		EventStream(b.w.Header())
 		b.commit(http.StatusOK)
 	}
-	b.extend()
-	if _, err := b.w.Write(frame); err != nil {
+	if b.interject(frame) != nil {
 		return
 	}
 	_ = b.rc.Flush()

@@ -121,6 +121,23 @@ func TestHeartbeatAfterSilence(t *testing.T) {
 	})
 }
 
+// TestHalfALineBreak: Headgate's own frames begin a line, also for readers that know only \n and \r\n.
+func TestHalfALineBreak(t *testing.T) {
+	t.Parallel()
+	bubble(t, pinging, func(t *testing.T, c *connection, w *beat.Writer) {
+		beat.EventStream(w.Header())
+		_, _ = w.Write([]byte("a\r\n\r"))
+		w.Flush()
+		wait(every)
+		expect(t, c, "a\r\n\r\n"+ping)
+		_, _ = w.Write([]byte("\nb\r\n\r"))
+		w.Interject([]byte("error\n\n"))
+		w.Interject([]byte("again\n\n"))
+		w.Flush()
+		expect(t, c, "a\r\n\r\n"+ping+"\nb\r\n\r\nerror\n\nagain\n\n")
+	})
+}
+
 func TestWritesPutItOff(t *testing.T) {
 	t.Parallel()
 	bubble(t, pinging, func(t *testing.T, c *connection, w *beat.Writer) {

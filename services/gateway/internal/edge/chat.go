@@ -185,7 +185,7 @@ func (a *answer) fail(err error) {
 	}
 	switch {
 	case a.early || a.stream:
-		_, _ = a.out.Write(a.dialect.ErrorFrame(f, a.requestID))
+		a.out.Interject(a.dialect.ErrorFrame(f, a.requestID))
 		a.out.Flush()
 	case !a.begun:
 		a.dialect.Refuse(a.out, a.requestID, f)

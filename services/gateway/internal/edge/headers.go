@@ -49,7 +49,7 @@ func headerText(s string) string {
 func utf8Text(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // steering are the request headers that travel to the router as metadata of the same name.
-var steering = []string{meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags, meta.Cache, meta.CacheTTL}
+var steering = meta.Steering()
 
 // steered returns the request's context with its steering headers as outgoing metadata.
 func steered(r *http.Request) context.Context {

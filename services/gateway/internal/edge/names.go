@@ -10,7 +10,7 @@ import (
 // anew costs an allocation each time.
 var spellings = spell(
 	meta.Provider, meta.Model, meta.UpstreamRequestID, meta.Attempts, meta.Warnings, meta.Cache,
-	meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags, meta.CacheTTL,
+	meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.FirstContentMS, meta.GapMS, meta.Tags, meta.CacheTTL, meta.Priority,
 	"content-type", "retry-after", "retry-after-ms", "x-should-retry",
 	"openai-processing-ms", "openai-version", "openai-model",
 	"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",

@@ -12,15 +12,17 @@ import (
 
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/overload"
 )
 
 // Options are what the chain needs; all are required.
 type Options struct {
-	Logger      *slog.Logger
-	Tracer      trace.Tracer
-	Meter       metric.Meter
-	Verifier    auth.Verifier
-	MaxInFlight int
+	Logger   *slog.Logger
+	Tracer   trace.Tracer
+	Meter    metric.Meter
+	Verifier auth.Verifier
+	// Admission lets requests in.
+	Admission *overload.Limiter
 	// Open reports whether a path needs no key.
 	Open func(path string) bool
 	// Refuse writes an error in the dialect of the request's path.
@@ -35,24 +37,30 @@ func Chain(routes http.Handler, o Options) (http.Handler, error) {
 	}
 	return t.observe( // the request id, too
 		recoverPanic(o,
-			limitInFlight(o,
+			admit(o,
 				authenticate(o, routes)))), nil
 }
 
-// limitInFlight refuses what is more than the gateway takes at once: quickly, and with a time to come back.
-func limitInFlight(o Options, next http.Handler) http.Handler {
-	places := make(chan struct{}, o.MaxInFlight)
+// admit refuses what is more than the gateway carries: quickly, and with a time to come back.
+func admit(o Options, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o.Open(r.URL.Path) { // a probe must not be told that the gateway is dead because it is busy
 			next.ServeHTTP(w, r)
 			return
 		}
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			next.ServeHTTP(w, r)
-		default:
+		if !o.Admission.Enter(priority(r)) {
 			o.Refuse(w, r, overloaded().After(time.Second))
+			return
 		}
+		defer o.Admission.Leave()
+		next.ServeHTTP(w, r)
 	})
+}
+
+// priority is the caller's own word: what it gains by it is to be refused first.
+func priority(r *http.Request) overload.Priority {
+	if v := r.Header["X-Headgate-Priority"]; len(v) == 1 && v[0] == "batch" {
+		return overload.Batch
+	}
+	return overload.Interactive
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
 )
@@ -48,7 +49,7 @@ func chain(t *testing.T, h http.HandlerFunc, inFlight int) (http.Handler, *logbo
 	handler, err := front.Chain(h, front.Options{
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
-		Verifier: auth.NewAdminKey(key), MaxInFlight: inFlight,
+		Verifier: auth.NewAdminKey(key), Admission: overload.New(overload.Options{Cap: inFlight}),
 		Open: func(path string) bool { return path == "/healthz" },
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err *fault.Error) {
 			if err.RetryAfter > 0 {

@@ -5,6 +5,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -85,12 +86,11 @@ func NewMux(ctx context.Context, services Services, refuse func(http.ResponseWri
 
 // steering lets the headers that steer a call travel on as metadata, and nothing else.
 func steering(name string) (string, bool) {
-	switch lower := strings.ToLower(name); lower {
-	case meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.Tags, meta.Cache, meta.CacheTTL:
-		return lower, true
-	}
-	return "", false
+	lower := strings.ToLower(name)
+	return lower, slices.Contains(steers, lower)
 }
+
+var steers = meta.Steering()
 
 // served sets the headers that tell who answered.
 func served(_ context.Context, w http.ResponseWriter, m proto.Message) error {

@@ -34,7 +34,7 @@ func (s *Server) accounts(key auth.Principal) []store.Scope {
 		}
 	}
 	add(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, key.KeyID, limits(key.Limits))
-	add(ratelimitv1.ScopeKind_SCOPE_KIND_TENANT, key.Account(), s.Tenants[key.Account()])
+	add(ratelimitv1.ScopeKind_SCOPE_KIND_TENANT, key.Account(), s.limitsOf(key.Account()))
 	return list
 }
 

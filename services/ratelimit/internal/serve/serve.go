@@ -20,14 +20,24 @@ type Server struct {
 	ratelimitv1.UnimplementedRateLimitServiceServer
 
 	Guard *guard.Guard
-	// Tenants are the limits of whole tenants.
-	Tenants map[string]store.Limits
 	// Lookup finds a key by its id; nil finds none.
 	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
 	// Valid is how long a grant may be spent.
 	Valid time.Duration
 
 	draining atomic.Bool
+	tenants  atomic.Pointer[map[string]store.Limits]
+}
+
+// SetTenants replaces the limits of whole tenants.
+func (s *Server) SetTenants(limits map[string]store.Limits) { s.tenants.Store(&limits) }
+
+// limitsOf returns the limits of a whole tenant.
+func (s *Server) limitsOf(tenant string) store.Limits {
+	if all := s.tenants.Load(); all != nil {
+		return (*all)[tenant]
+	}
+	return store.Limits{}
 }
 
 // defaultHold is how long a reservation may be open: longer than the longest stream.

@@ -7,12 +7,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
@@ -24,8 +27,9 @@ type Config struct {
 	Name, Kind string
 	// BaseURLs are its replicas; none for the vendor's public address.
 	BaseURLs []string
-	// Key is Headgate's credential at the provider; empty sends none.
-	Key string
+	// Key is Headgate's only credential at the provider; empty sends none. Keys, where it is set, are used instead.
+	Key  string
+	Keys *credential.Pool
 	// Trust is the highest sensitivity the provider may see.
 	Trust llmv1.Sensitivity
 	// Connect bounds dialling.
@@ -52,8 +56,11 @@ func New(cfg Config, w *wire.Wire, also ...*wire.Wire) (*Adapter, error) {
 	if len(bases) == 0 {
 		bases = []string{w.BaseURL}
 	}
+	if cfg.Keys == nil {
+		cfg.Keys = credential.New([]string{cfg.Key}, nil)
+	}
 	client, err := upstream.New(upstream.Config{
-		Name: cfg.Name, BaseURLs: bases, Key: cfg.Key, Authorize: w.Authorize,
+		Name: cfg.Name, BaseURLs: bases, Keys: cfg.Keys, Authorize: w.Authorize,
 		Connect: cfg.Connect, UserAgent: cfg.UserAgent, MaxInFlight: cfg.MaxInFlight,
 	})
 	if err != nil {
@@ -69,10 +76,12 @@ func New(cfg Config, w *wire.Wire, also ...*wire.Wire) (*Adapter, error) {
 // Client is the adapter's HTTP side.
 func (a *Adapter) Client() *upstream.Client { return a.client }
 
-// Provider returns the adapter as a provider of the router.
+// Provider returns the adapter as a provider of the router; load is nil where it doesn't say how busy it is.
 func (a *Adapter) Provider(load func() (provider.Load, bool)) *provider.Provider {
 	id := provider.Identity{Name: a.cfg.Name, Kind: a.cfg.Kind, Trust: a.cfg.Trust, Dialect: a.wire.Dialect, Vendor: a.wire.BaseURL != ""}
-	return provider.New(id, a, provider.Options{Raw: a, Load: load, Close: a.client.Close})
+	return provider.New(id, a, provider.Options{
+		Raw: a, Keys: a.cfg.Keys, Load: load, Healthy: a.client.Healthy, Replicas: len(a.client.Replicas()), Close: a.client.Close,
+	})
 }
 
 // Speaks implements provider.Raw.
@@ -85,9 +94,9 @@ func (a *Adapter) Speaks(d llmv1.Dialect, o routerv1.Operation) bool {
 	return ok
 }
 
-// post sends a body to one of the provider's endpoints.
-func (a *Adapter) post(ctx context.Context, path string, h http.Header, body []byte) (*http.Response, error) {
-	return a.client.Send(ctx, upstream.Request{Method: http.MethodPost, Path: path, Header: h, Body: body})
+// post sends a body about a model to one of the provider's endpoints.
+func (a *Adapter) post(ctx context.Context, model, path string, h http.Header, body []byte) (*http.Response, error) {
+	return a.client.Send(ctx, upstream.Request{Method: http.MethodPost, Path: path, Header: h, Body: body, Model: model})
 }
 
 // ownHeader is the header of a request that Headgate makes itself.
@@ -99,20 +108,37 @@ func (a *Adapter) ownHeader() http.Header {
 	return h
 }
 
-// refused reports whether a status is about Headgate's own credential, which is nothing the client can mend.
-func (a *Adapter) refused(status int) error {
-	if status != http.StatusUnauthorized && status != http.StatusForbidden {
+// refused reports whether an answer is about Headgate's own credential, which is nothing the client can mend.
+func (a *Adapter) refused(resp *http.Response) error {
+	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
 		return nil
 	}
 	return fault.New(errorsv1.Reason_REASON_PROVIDER_CREDENTIALS,
-		"provider %s refused Headgate's credential; the operator has to check providers.%s.api_key",
-		a.cfg.Name, a.cfg.Name).With("provider", a.cfg.Name)
+		"provider %s refused Headgate's credential%s; the operator has to check providers.%s.api_key",
+		a.cfg.Name, a.client.Key(resp).Name(), a.cfg.Name).With("provider", a.cfg.Name)
+}
+
+// exhausted lets the key of an answer rest whose account is empty: the status alone doesn't always say so.
+func (a *Adapter) exhausted(resp *http.Response, said dialect.ProviderError) {
+	if provider.OfAccount(said.Status, said.Code) {
+		a.client.Key(resp).Exhausted(time.Now())
+	}
 }
 
 func (a *Adapter) malformed(what string, cause error) *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_PROVIDER_MALFORMED,
 		"provider %s sent %s; try again, or ask the operator to check its address", a.cfg.Name, what).
 		With("provider", a.cfg.Name).Because(cause)
+}
+
+// Both runs two things until both have ended.
+func Both(a, b func(context.Context)) func(context.Context) {
+	return func(ctx context.Context) {
+		var wg sync.WaitGroup
+		wg.Go(func() { a(ctx) })
+		b(ctx)
+		wg.Wait()
+	}
 }
 
 func isEventStream(h http.Header) bool {

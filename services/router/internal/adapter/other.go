@@ -18,7 +18,7 @@ func (a *Adapter) Embed(ctx context.Context, r *providerv1.EmbedRequest) (*provi
 	if err != nil {
 		return nil, err
 	}
-	answer, h, err := a.ask(ctx, a.wire.Embed.Path, body)
+	answer, h, err := a.ask(ctx, r.GetModel(), a.wire.Embed.Path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (a *Adapter) CountTokens(ctx context.Context, r *providerv1.CountTokensRequ
 	if err != nil {
 		return nil, err
 	}
-	answer, h, err := a.ask(ctx, a.wire.Count.Path, body)
+	answer, h, err := a.ask(ctx, r.GetModel(), a.wire.Count.Path, body)
 	if err != nil {
 		return nil, err
 	}

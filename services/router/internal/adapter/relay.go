@@ -29,7 +29,7 @@ func (a *Adapter) Relay(ctx context.Context, c provider.Call) (*provider.Answer,
 		return nil, err
 	}
 	ctx, watch := a.watch(ctx, c)
-	resp, err := a.post(ctx, raw.Path+query(w, c.Query), clientHeader(w, c.Headers), raw.Rewrite(c.Body, c.Facts, c.Model))
+	resp, err := a.post(ctx, c.Model, raw.Path+query(w, c.Query), clientHeader(w, c.Headers), raw.Rewrite(c.Body, c.Facts, c.Model))
 	if err != nil {
 		watch.Stop()
 		return nil, err
@@ -53,7 +53,7 @@ func (a *Adapter) watch(ctx context.Context, c provider.Call) (context.Context, 
 
 // whole reads an answer that isn't a stream.
 func (a *Adapter) whole(ctx context.Context, w *wire.Wire, resp *http.Response, c provider.Call) (*provider.Answer, error) {
-	if err := a.refused(resp.StatusCode); err != nil {
+	if err := a.refused(resp); err != nil {
 		return nil, err
 	}
 	body, err := a.readBody(ctx, resp)
@@ -62,7 +62,7 @@ func (a *Adapter) whole(ctx context.Context, w *wire.Wire, resp *http.Response, 
 	}
 	answer := head(w, resp)
 	if resp.StatusCode != http.StatusOK {
-		return a.failed(w, answer, body)
+		return a.failed(w, resp, answer, body)
 	}
 	if c.Facts.Stream {
 		return nil, a.malformed("something other than an event stream", nil)
@@ -75,7 +75,7 @@ func (a *Adapter) whole(ctx context.Context, w *wire.Wire, resp *http.Response, 
 }
 
 // failed makes a provider's error presentable: in the dialect's shape, under its real status, without credentials.
-func (a *Adapter) failed(w *wire.Wire, answer *provider.Answer, body []byte) (*provider.Answer, error) {
+func (a *Adapter) failed(w *wire.Wire, resp *http.Response, answer *provider.Answer, body []byte) (*provider.Answer, error) {
 	if answer.Status < 400 {
 		return nil, a.malformed("a redirect or an empty success", nil)
 	}
@@ -85,6 +85,7 @@ func (a *Adapter) failed(w *wire.Wire, answer *provider.Answer, body []byte) (*p
 	}
 	said := w.DecodeError(answer.Status, answer.Body)
 	answer.Code = said.Code
+	a.exhausted(resp, said)
 	if !w.IsError(answer.Body) {
 		answer.Body = w.ErrorBody(a.providerError(said), answer.UpstreamRequestID)
 		answer.Headers = withJSON(answer.Headers)
@@ -126,7 +127,8 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 func head(w *wire.Wire, resp *http.Response) *provider.Answer {
 	answer := &provider.Answer{Status: resp.StatusCode, UpstreamRequestID: text(resp.Header.Get(w.RequestIDHeader))}
 	if resp.StatusCode >= 400 {
-		answer.RetryAfter = retryAfter(resp.Header, time.Now())
+		answer.RetryAfter = upstream.RetryAfter(resp.Header, time.Now())
+		answer.Final = final(resp.Header)
 	}
 	for name, values := range resp.Header {
 		lower := strings.ToLower(name)
@@ -139,6 +141,9 @@ func head(w *wire.Wire, resp *http.Response) *provider.Answer {
 	}
 	return answer
 }
+
+// final reports whether a provider says that a repetition won't help, as the vendors' SDKs read it.
+func final(h http.Header) bool { return h.Get("X-Should-Retry") == "false" }
 
 func clientHeader(w *wire.Wire, headers []*routerv1.Header) http.Header {
 	h := make(http.Header, 8)

@@ -69,12 +69,13 @@ func TestStats(t *testing.T) {
 		inFlight, attempts, failures := s.Read()
 		return [3]int64{inFlight, attempts, failures}
 	}
-	one, two := s.Begin(), s.Begin()
+	s.Begin()
+	s.Begin()
 	if got := read(); got != [3]int64{2, 2, 0} {
 		t.Errorf("under way: %v", got)
 	}
-	one(upstream.TimeoutError("gap", 1))
-	two(fault.From(context.Canceled))
+	s.End(upstream.TimeoutError("gap", 1))
+	s.End(fault.From(context.Canceled))
 	if got := read(); got != [3]int64{0, 2, 1} {
 		t.Errorf("over: %v", got)
 	}

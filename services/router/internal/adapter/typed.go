@@ -26,7 +26,7 @@ func (a *Adapter) Chat(ctx context.Context, r *providerv1.ChatRequest) (*provide
 	if err != nil {
 		return nil, err
 	}
-	answer, h, err := a.ask(ctx, a.wire.Chat.Path, body)
+	answer, h, err := a.ask(ctx, r.GetModel(), a.wire.Chat.Path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatReques
 		path = a.wire.Chat.StreamPath
 	}
 	ctx, watch := upstream.NewWatch(ctx, s.FirstContent, s.Gap)
-	resp, err := a.post(ctx, path, a.ownHeader(), body)
+	resp, err := a.post(ctx, r.GetModel(), path, a.ownHeader(), body)
 	if err != nil {
 		watch.Stop()
 		return err
@@ -132,9 +132,9 @@ func anyContent(events []*llmv1.StreamEvent) bool {
 	return false
 }
 
-// ask posts a request of Headgate's own, and returns the body and the head of a successful answer.
-func (a *Adapter) ask(ctx context.Context, path string, body []byte) ([]byte, http.Header, error) {
-	resp, err := a.post(ctx, path, a.ownHeader(), body)
+// ask posts a request of Headgate's own about a model, and returns the body and the head of a successful answer.
+func (a *Adapter) ask(ctx context.Context, model, path string, body []byte) ([]byte, http.Header, error) {
+	resp, err := a.post(ctx, model, path, a.ownHeader(), body)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,7 +153,7 @@ func (a *Adapter) notStream(ctx context.Context, resp *http.Response) error {
 
 // ok returns the body of a successful answer, or the provider's error.
 func (a *Adapter) ok(ctx context.Context, resp *http.Response) ([]byte, error) {
-	if err := a.refused(resp.StatusCode); err != nil {
+	if err := a.refused(resp); err != nil {
 		return nil, err
 	}
 	body, err := a.readBody(ctx, resp)
@@ -162,7 +162,9 @@ func (a *Adapter) ok(ctx context.Context, resp *http.Response) ([]byte, error) {
 	}
 	if resp.StatusCode >= 400 {
 		said := a.wire.DecodeError(resp.StatusCode, a.client.Mask(body))
-		return nil, a.providerError(said).After(retryAfter(resp.Header, time.Now()))
+		a.exhausted(resp, said)
+		failure := a.providerError(said).After(upstream.RetryAfter(resp.Header, time.Now()))
+		return nil, provider.Final(failure, final(resp.Header))
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, a.malformed("a redirect or an empty success", nil)

@@ -82,14 +82,25 @@ type Answers struct {
 	storing chan struct{}
 	stores  sync.WaitGroup
 	counts  counts
+	// generation is Options.Generation, or what SetGeneration said since.
+	generation atomic.Pointer[string]
 }
 
 // New returns the router's side of a cache service.
 func New(client cachev1.CacheServiceClient, o Options) *Answers {
 	o = o.withDefaults()
-	return &Answers{
+	a := &Answers{
 		client: client, o: o, seal: mac(o.Secret, "answers"),
 		breaker: breaker{now: o.Now}, storing: make(chan struct{}, o.Storing),
+	}
+	a.SetGeneration(o.Generation)
+	return a
+}
+
+// SetGeneration replaces Options.Generation: another configuration is in force.
+func (a *Answers) SetGeneration(g string) {
+	if a != nil {
+		a.generation.Store(&g)
 	}
 }
 

@@ -73,7 +73,7 @@ func (a *Answers) Key(ask Ask) (d Digest, ok bool) {
 		return d, false
 	}
 	h := parts{Hash: hmac.New(sha256.New, a.o.Secret)}
-	h.head(a.o.Generation, ask)
+	h.head(*a.generation.Load(), ask)
 	h.bytes(body)
 	h.Sum(d[:0])
 	return d, true

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
+	"github.com/headgate-mesh/headgate/services/router/internal/standing"
 )
 
 func targets(t *testing.T, n int) []catalog.Target {
@@ -38,6 +39,14 @@ var (
 	truncated   = because(errorsv1.Reason_REASON_STREAM_TRUNCATED)
 	mistake     = because(errorsv1.Reason_REASON_INVALID_FIELD)
 )
+
+// same compares reasons: what Run returns also names the target and the attempt.
+func same(got, want error) bool {
+	if got == nil || want == nil {
+		return got == want //nolint:errorlint // both nil
+	}
+	return fault.From(got).Reason == fault.From(want).Reason
+}
 
 func TestRun(t *testing.T) {
 	t.Parallel()
@@ -71,7 +80,7 @@ func TestRun(t *testing.T) {
 				}
 				return c.outcomes[number-1].settled, c.outcomes[number-1].err
 			})
-			if !errors.Is(err, c.want) || len(numbers) != c.tried {
+			if !same(err, c.want) || len(numbers) != c.tried {
 				t.Errorf("%v after attempts %v, want %v after %d", err, numbers, c.want, c.tried)
 			}
 			if !slices.IsSorted(numbers) || numbers[0] != 1 {
@@ -91,7 +100,7 @@ func TestRunEndsWithTheCaller(t *testing.T) {
 		cancel()
 		return false, unreachable
 	})
-	if tries != 1 || !errors.Is(err, unreachable) {
+	if tries != 1 || !same(err, unreachable) {
 		t.Errorf("%d attempts, %v", tries, err)
 	}
 }
@@ -189,6 +198,7 @@ func TestRunRepeats(t *testing.T) {
 		{"the next one first, without a pause", 2, []error{busy(time.Hour), nil}, []int{0, 1}, 0, 0, ""},
 		{"then the first again", 2, []error{busy(0), busy(0), nil}, []int{0, 1, 0}, 0, 500 * time.Millisecond, ""},
 		{"an empty account doesn't clear", 1, []error{quota(), nil}, []int{0}, 0, 0, "no money"},
+		{"what the provider calls final", 2, []error{provider.Final(fault.From(busy(0)), true), unreachable, nil}, []int{0, 1, 1}, 0, 500 * time.Millisecond, ""},
 		{"but another provider may do", 2, []error{quota(), nil}, []int{0, 1}, 0, 0, ""},
 		{"who can't say it hides no failure", 2, []error{quota(), unable()}, []int{0, 1}, 0, 0, "no money"},
 		{"nobody can say it", 2, []error{unable(), unable()}, []int{0, 1}, 0, 0, "can't say it"},
@@ -198,7 +208,7 @@ func TestRunRepeats(t *testing.T) {
 			t.Parallel()
 			list := targets(t, c.targets)
 			for i := range list {
-				list[i].Repeats = catalog.NewBudget()
+				list[i].Standing = standing.NewTarget(standing.NewBudget())
 			}
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -228,7 +238,7 @@ func TestRunRepeats(t *testing.T) {
 func TestRunBudget(t *testing.T) {
 	t.Parallel()
 	list := targets(t, 1)
-	list[0].Repeats = catalog.NewBudget()
+	list[0].Standing = standing.NewTarget(standing.NewBudget())
 	synctest.Test(t, func(t *testing.T) {
 		const requests = 1000
 		attempts := 0

@@ -10,6 +10,7 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
+	"github.com/headgate-mesh/headgate/services/router/internal/standing"
 )
 
 // Target is one model at one provider.
@@ -21,14 +22,22 @@ type Target struct {
 	// Silences bound an attempt's, Total the whole call.
 	Silences provider.Silences
 	Total    time.Duration
-	// Repeats bounds how often it is asked the same again; nil never does.
-	Repeats *Budget
+	// Shortened says that the caller made this call's timers shorter than the configured ones: when they run out, that
+	// teaches nothing about the provider.
+	Shortened bool
+	// Standing is how it is doing; nil, where nothing is kept of that, allows no repeats.
+	Standing *standing.Target
+	// Strategy is the model's, Weight the target's share where that is weighted.
+	Strategy Strategy
+	Weight   int
 }
 
 // Model is a configured name and its targets in order of preference.
 type Model struct {
 	Name    string
 	Targets []Target
+	// Strategy is how a target is chosen; each of the targets has it too.
+	Strategy Strategy
 	// Cache says that answers are kept unless a call says otherwise.
 	Cache bool
 }
@@ -38,7 +47,8 @@ type Provider struct {
 	Provider *provider.Provider
 	Silences provider.Silences
 	Total    time.Duration
-	Repeats  *Budget
+	// Standing is how its targets are doing; nil where nothing is kept of that.
+	Standing *standing.Provider
 }
 
 // Catalog resolves names. It doesn't change after New and is safe for concurrent use.
@@ -99,12 +109,15 @@ func (c *Catalog) byName(name string) (Provider, bool) {
 }
 
 func (p Provider) target(model string) Target {
-	return Target{Provider: p.Provider, Model: model, Silences: p.Silences, Total: p.Total, Repeats: p.Repeats}
+	return Target{Provider: p.Provider, Model: model, Silences: p.Silences, Total: p.Total, Standing: p.Standing.Other(model)}
 }
 
 func notFound(message string) error {
 	return fault.New(errorsv1.Reason_REASON_MODEL_NOT_FOUND, "%s", message).With("field", "model")
 }
+
+// Vendors reports whether a name is one that vendors give their models.
+func Vendors(name string) bool { return vendorOf(name) != "" }
 
 // vendorOf tells which vendor names its models like this: claude-*, gpt-*, chatgpt-*, text-embedding-*, or o and a digit.
 func vendorOf(name string) string {

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc"
 
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
@@ -23,26 +22,27 @@ import (
 type Server struct {
 	routerv1.UnimplementedRouterServiceServer
 
-	catalog *catalog.Catalog
+	planner *plan.Planner
 	desk    *account.Desk
 }
 
-// New builds the service over a catalog; the desk keeps the books of its calls.
-func New(c *catalog.Catalog, d *account.Desk) *Server {
-	return &Server{catalog: c, desk: d}
+// New builds the service over a planner; the desk keeps the books of its calls.
+func New(p *plan.Planner, d *account.Desk) *Server {
+	return &Server{planner: p, desk: d}
 }
 
 // try makes one attempt under observation.
 type try func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (settled bool, err error)
 
-// run tries the targets of a model.
-func (s *Server) run(ctx context.Context, ask account.Ask, try try) error {
-	p, err := plan.Make(ctx, s.catalog, ask.Model)
+// run tries the targets of a model. A rule may change the content.
+func (s *Server) run(ctx context.Context, ask plan.Ask, try try) error {
+	p, err := s.planner.Make(ctx, ask)
 	if err != nil {
 		return err
 	}
-	ask.Model, ask.Wishes = p.Model, p.Wishes
-	books, err := s.desk.Open(ctx, ask)
+	books, err := s.desk.Open(ctx, account.Ask{
+		Operation: ask.Operation, Model: p.Model, Stream: ask.Stream, Input: ask.Input, Output: ask.Output, Wishes: p.Wishes,
+	})
 	if err != nil {
 		return err
 	}
@@ -58,9 +58,10 @@ func (s *Server) run(ctx context.Context, ask account.Ask, try try) error {
 
 // Chat implements RouterService.
 func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *routerv1.ChatResponse, err error) {
-	err = s.run(ctx, asked(observe.Chat, r.GetModel(), r.GetPrompt()),
+	content := &plan.Prompt{Prompt: r.GetPrompt()}
+	err = s.run(ctx, asked(observe.Chat, r.GetModel(), content),
 		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
-			answer, err := t.Provider.Chat(ctx, &providerv1.ChatRequest{Model: t.Model, Prompt: r.GetPrompt()})
+			answer, err := t.Provider.Chat(ctx, &providerv1.ChatRequest{Model: t.Model, Prompt: content.Prompt})
 			if err != nil {
 				return false, err
 			}
@@ -79,13 +80,14 @@ func (s *Server) Chat(ctx context.Context, r *routerv1.ChatRequest) (response *r
 
 // StreamChat implements RouterService.
 func (s *Server) StreamChat(r *routerv1.StreamChatRequest, out grpc.ServerStreamingServer[routerv1.StreamChatResponse]) error {
-	ask := asked(observe.Chat, r.GetModel(), r.GetPrompt())
+	content := &plan.Prompt{Prompt: r.GetPrompt()}
+	ask := asked(observe.Chat, r.GetModel(), content)
 	ask.Stream = true
 	return s.run(out.Context(), ask,
 		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
 			d := &delivery{out: out, seen: seen, target: t, number: n}
 			err := t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{
-				Model: t.Model, Prompt: r.GetPrompt(), IncludeExtensions: r.GetIncludeExtensions(),
+				Model: t.Model, Prompt: content.Prompt, IncludeExtensions: r.GetIncludeExtensions(),
 			}, t.Silences, d.emit)
 			if err != nil {
 				seen.Reading(d.reading)
@@ -98,9 +100,12 @@ func (s *Server) StreamChat(r *routerv1.StreamChatRequest, out grpc.ServerStream
 
 // Embed implements RouterService.
 func (s *Server) Embed(ctx context.Context, r *routerv1.EmbedRequest) (response *routerv1.EmbedResponse, err error) {
-	err = s.run(ctx, account.Ask{Operation: observe.Embeddings, Model: r.GetModel(), Input: estimate.Texts(r.GetInput())},
+	content := &plan.Texts{EmbeddingInput: r.GetInput()}
+	err = s.run(ctx, plan.Ask{
+		Operation: observe.Embeddings, Model: r.GetModel(), Input: estimate.Texts(r.GetInput()), Content: content,
+	},
 		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
-			answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: r.GetInput()})
+			answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: content.EmbeddingInput})
 			if err != nil {
 				return false, err
 			}
@@ -116,11 +121,12 @@ func (s *Server) Embed(ctx context.Context, r *routerv1.EmbedRequest) (response 
 
 // CountTokens implements RouterService.
 func (s *Server) CountTokens(ctx context.Context, r *routerv1.CountTokensRequest) (response *routerv1.CountTokensResponse, err error) {
-	err = s.run(ctx, asked(observe.CountTokens, r.GetModel(), r.GetPrompt()),
+	content := &plan.Prompt{Prompt: r.GetPrompt()}
+	err = s.run(ctx, asked(observe.CountTokens, r.GetModel(), content),
 		func(ctx context.Context, t catalog.Target, n attempt.Number, seen *account.Attempt) (bool, error) {
-			answer, err := t.Provider.CountTokens(ctx, &providerv1.CountTokensRequest{Model: t.Model, Prompt: r.GetPrompt()})
+			answer, err := t.Provider.CountTokens(ctx, &providerv1.CountTokensRequest{Model: t.Model, Prompt: content.Prompt})
 			if provider.Unasked(err) {
-				response = estimated(t, r.GetPrompt())
+				response = estimated(t, content.Prompt)
 				return true, nil
 			}
 			if err != nil {
@@ -133,9 +139,12 @@ func (s *Server) CountTokens(ctx context.Context, r *routerv1.CountTokensRequest
 	return response, err
 }
 
-// asked is what the books need to know of a prompt beforehand.
-func asked(operation, model string, p *llmv1.Prompt) account.Ask {
-	return account.Ask{Operation: operation, Model: model, Input: estimate.Prompt(p), Output: p.GetSampling().GetMaxOutputTokens()}
+// asked is what is known of a prompt beforehand.
+func asked(operation, model string, p *plan.Prompt) plan.Ask {
+	return plan.Ask{
+		Operation: operation, Model: model, Input: estimate.Prompt(p.Prompt),
+		Output: p.GetSampling().GetMaxOutputTokens(), Content: p,
+	}
 }
 
 // answered is what all answers of providers tell of themselves.

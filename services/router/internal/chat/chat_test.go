@@ -28,6 +28,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -140,7 +141,7 @@ func mixedMesh(t *testing.T, builders []newAdapter, handlers []http.HandlerFunc)
 		m.providers = append(m.providers, catalog.Provider{Provider: a, Silences: patient, Total: time.Minute})
 		x.Targets = append(x.Targets, catalog.Target{Provider: a, Model: "m", Total: time.Minute, Silences: patient})
 	}
-	m.server = chat.New(catalog.New([]catalog.Model{x}, m.providers), &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)})
+	m.server = chat.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, m.providers)}), &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)})
 	return m
 }
 

@@ -53,6 +53,7 @@ func (d *delivery) emit(m *providerv1.StreamChatResponse, _ bool) error {
 
 func (d *delivery) flush() error {
 	d.seen.Content()
+	d.number.Content()
 	for _, m := range d.held {
 		d.sent = true
 		if err := d.out.Send(m); err != nil {

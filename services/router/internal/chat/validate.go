@@ -31,8 +31,23 @@ func Validate(m proto.Message) error {
 		return question(r.GetModel(), r.GetPrompt())
 	case *routerv1.EmbedRequest:
 		return cmp.Or(named(r.GetModel()), input(r.GetInput()))
+	case *routerv1.ExplainRouteRequest:
+		return unsent(r)
 	}
 	return nil
+}
+
+// unsent checks a request that is to be explained: the body names its own model.
+func unsent(r *routerv1.ExplainRouteRequest) error {
+	switch {
+	case r.GetBody() != nil && r.GetPrompt() != nil:
+		return invalid("body", "can't be set beside prompt; send one of them")
+	case r.GetBody() != nil:
+		return nil
+	case r.GetPrompt() != nil:
+		return question(r.GetModel(), r.GetPrompt())
+	}
+	return named(r.GetModel())
 }
 
 func question(model string, p *llmv1.Prompt) error {

@@ -103,7 +103,7 @@ func (p *Poller) Ask(ctx context.Context) {
 func (p *Poller) one(ctx context.Context, r *upstream.Replica) (provider.Load, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	resp, err := p.client.SendTo(ctx, r, upstream.Request{Method: http.MethodGet, Path: "/metrics", Header: http.Header{}})
+	resp, err := p.client.Probe(ctx, r, "/metrics")
 	if err != nil {
 		return provider.Load{}, err
 	}

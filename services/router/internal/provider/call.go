@@ -37,6 +37,8 @@ type Answer struct {
 	RetryAfter time.Duration
 	// Code is the provider's word for what went wrong; empty where it gives none.
 	Code string
+	// Final says that a repetition won't help, in the provider's own judgement (its x-should-retry).
+	Final bool
 	// Body is the whole body of an answer that isn't a stream, credentials masked where it is an error.
 	Body []byte
 	// Reading is what a successful Body tells.

@@ -27,6 +27,25 @@ func AtFault(err error) bool {
 	return false
 }
 
+// Failing reports whether an error says that the target itself isn't well, as its breaker sees it (promise S4): what is
+// about Headgate's key there says nothing of it, nor does a limit.
+func Failing(err error) bool { return AtFault(err) && !OfKey(err) }
+
+// OfKey reports whether an error is about Headgate's key at the provider: another key may do better at once.
+func OfKey(err error) bool {
+	f, ok := known(err)
+	if !ok {
+		return false
+	}
+	switch f.Reason {
+	case errorsv1.Reason_REASON_PROVIDER_CREDENTIALS:
+		return true
+	case errorsv1.Reason_REASON_PROVIDER_ERROR:
+		return f.HTTPStatus() == 429 || OfAccount(f.HTTPStatus(), f.Metadata["provider_code"])
+	}
+	return false
+}
+
 // Unasked reports whether the provider was never asked: it can't express the request, or Headgate spares it.
 func Unasked(err error) bool {
 	f, ok := known(err)
@@ -37,7 +56,8 @@ func Unasked(err error) bool {
 func Elsewhere(err error) bool { return AtFault(err) || Unasked(err) }
 
 // Again reports whether the same target may do better a little later: the statuses of promise S2 and connections that
-// broke. Exhausted accounts, refused credentials and answers that can't be understood don't clear by themselves.
+// broke. Exhausted accounts, refused credentials and answers that can't be understood don't clear by themselves, nor does
+// what the provider calls final.
 func Again(err error) bool {
 	f, ok := known(err)
 	if !ok {
@@ -49,9 +69,20 @@ func Again(err error) bool {
 	case errorsv1.Reason_REASON_TIMEOUT:
 		return f.Metadata["timer"] == upstream.TimerConnect
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
-		return Transient(f.HTTPStatus()) && !OfAccount(f.HTTPStatus(), f.Metadata["provider_code"])
+		return Transient(f.HTTPStatus()) && !OfAccount(f.HTTPStatus(), f.Metadata["provider_code"]) && f.Metadata[noRepeat] == ""
 	}
 	return false
+}
+
+// noRepeat marks a provider's error after which it wants no repetition.
+const noRepeat = "no_repeat"
+
+// Final marks a provider's error after which it wants no repetition, where it said so.
+func Final(f *fault.Error, final bool) *fault.Error {
+	if final {
+		return f.With(noRepeat, "true")
+	}
+	return f
 }
 
 // Transient reports whether a provider's status is one that a repetition, here or elsewhere, may cure (promise S2).

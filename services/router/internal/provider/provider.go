@@ -10,6 +10,7 @@ import (
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
 )
 
 // Silences bound how long a stream may be silent: until its first content, and between events after that.
@@ -57,11 +58,9 @@ type Provider struct {
 	Identity
 	Typed
 
-	raw    Raw
-	stats  Stats
-	models modelList
-	load   func() (Load, bool)
-	close  func()
+	options Options
+	stats   Stats
+	models  modelList
 }
 
 // Load is what a self-hosted server says of itself.
@@ -76,39 +75,62 @@ type Load struct {
 type Options struct {
 	// Raw is how it is asked in a client's dialect.
 	Raw Raw
+	// Keys are Headgate's credentials at it; nil where it has none.
+	Keys *credential.Pool
 	// Load tells how busy it says it is; false where that isn't known.
 	Load func() (Load, bool)
+	// Healthy tells what the last active health checks said of it; known is false where none is made.
+	Healthy func() (healthy, known bool)
+	// Replicas is how many servers share its calls; 0 counts as one.
+	Replicas int
 	// Close gives up what it holds.
 	Close func()
 }
 
 // New builds a provider that t asks.
 func New(id Identity, t Typed, o Options) *Provider {
-	return &Provider{Identity: id, Typed: t, raw: o.Raw, load: o.Load, close: o.Close}
+	return &Provider{Identity: id, Typed: t, options: o}
 }
 
 // Speaks reports whether the provider takes an operation in a dialect as it is.
 func (p *Provider) Speaks(d llmv1.Dialect, o routerv1.Operation) bool {
-	return p.raw != nil && p.raw.Speaks(d, o)
+	return p.options.Raw != nil && p.options.Raw.Speaks(d, o)
 }
 
 // Relay asks in a client's own dialect; see [Raw]. Only for what it speaks.
-func (p *Provider) Relay(ctx context.Context, c Call) (*Answer, error) { return p.raw.Relay(ctx, c) }
+func (p *Provider) Relay(ctx context.Context, c Call) (*Answer, error) {
+	return p.options.Raw.Relay(ctx, c)
+}
 
 // Stats counts its attempts.
 func (p *Provider) Stats() *Stats { return &p.stats }
 
+// Keys returns Headgate's credentials at the provider; nil where it has none.
+func (p *Provider) Keys() *credential.Pool { return p.options.Keys }
+
 // Load returns what the provider says of how busy it is; false where that isn't known.
 func (p *Provider) Load() (Load, bool) {
-	if p.load == nil {
+	if p.options.Load == nil {
 		return Load{}, false
 	}
-	return p.load()
+	return p.options.Load()
 }
+
+// Healthy returns what the last active health checks said: it is healthy while one of its replicas is. known is false
+// where none is made.
+func (p *Provider) Healthy() (healthy, known bool) {
+	if p.options.Healthy == nil {
+		return false, false
+	}
+	return p.options.Healthy()
+}
+
+// Replicas returns how many servers share its calls, at least one.
+func (p *Provider) Replicas() int { return max(1, p.options.Replicas) }
 
 // Close gives up idle connections.
 func (p *Provider) Close() {
-	if p.close != nil {
-		p.close()
+	if p.options.Close != nil {
+		p.options.Close()
 	}
 }

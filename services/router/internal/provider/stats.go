@@ -7,16 +7,17 @@ type Stats struct {
 	inFlight, attempts, failures atomic.Int64
 }
 
-// Begin notes that an attempt starts; the caller calls the function it returns once, when the attempt is over, with
-// its error.
-func (s *Stats) Begin() (end func(error)) {
+// Begin notes that an attempt starts; the caller calls End once it is over.
+func (s *Stats) Begin() {
 	s.inFlight.Add(1)
 	s.attempts.Add(1)
-	return func(err error) {
-		s.inFlight.Add(-1)
-		if AtFault(err) {
-			s.failures.Add(1)
-		}
+}
+
+// End notes that an attempt is over, with its error.
+func (s *Stats) End(err error) {
+	s.inFlight.Add(-1)
+	if AtFault(err) {
+		s.failures.Add(1)
 	}
 }
 

@@ -35,7 +35,7 @@ func (c *call) fromCache(ctx context.Context, p plan.Plan) (done bool, err error
 func (c *call) question(p plan.Plan) answers.Ask {
 	ask := answers.Ask{
 		Tenant: c.books.Account(), Dialect: c.edge.Dialect, Operation: c.request.GetOperation(), Model: p.Model,
-		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Body: c.request.GetBody(), Stream: c.facts.Stream,
+		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Body: c.body(), Stream: c.facts.Stream,
 		Sensitivity: p.Wishes.Sensitivity, Wish: p.Wishes.Cache, On: p.Cache, TTL: p.Wishes.CacheTTL,
 	}
 	for _, t := range p.Targets {

@@ -10,6 +10,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/edge"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -24,6 +25,7 @@ type call struct {
 	request   *routerv1.RelayRequest
 	edge      *edge.Edge
 	facts     dialect.Facts
+	content   plan.Body
 	books     *account.Call
 	fill      *answers.Fill
 	requestID string
@@ -44,7 +46,7 @@ func (c *call) relay(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	c.unshown = nil
 	a, err := t.Provider.Relay(ctx, provider.Call{
 		Dialect: c.edge.Dialect, Operation: c.request.GetOperation(),
-		Body: c.request.GetBody(), Facts: c.facts, Model: t.Model,
+		Body: c.body(), Facts: c.facts, Model: t.Model,
 		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Silences: t.Silences,
 	})
 	if err != nil {

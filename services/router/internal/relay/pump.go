@@ -11,6 +11,7 @@ import (
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
+	"github.com/headgate-mesh/headgate/services/router/internal/attempt"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -25,10 +26,14 @@ const (
 type pump struct {
 	call *call
 	seen *account.Attempt
+	// number is where the attempt stands in its call.
+	number attempt.Number
 	// head goes with the first message; nil once it is sent.
 	head *routerv1.RelayHead
 	// held are frames that are judged and not sent yet.
 	held []byte
+	// half says that the last frame ends in \r, whose \n may still be on its way (see sse.Reader).
+	half bool
 	// more says that another attempt may take over while the client hasn't seen any content; shown that it has.
 	more, shown bool
 }
@@ -51,6 +56,7 @@ func (p *pump) deliver(a *provider.Answer) (settled bool, err error) {
 func (p *pump) refused(a *provider.Answer) (settled bool, err error) {
 	failure := fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "the provider answered %d", a.Status).
 		With("http_status", strconv.Itoa(a.Status)).With("provider_code", a.Code).After(a.RetryAfter)
+	failure = provider.Final(failure, a.Final)
 	show := func() error {
 		p.call.told = true
 		if provider.AtFault(failure) {
@@ -112,6 +118,7 @@ func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 		case dialect.Terminal:
 			p.seen.Reading(s.Reading())
 			p.seen.Book(nil)
+			p.endLine()
 			return true, p.send(p.held, trailer(s.Reading(), true))
 		case dialect.Failed:
 			return p.failed(s, frame)
@@ -126,6 +133,7 @@ func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 
 func (p *pump) content() {
 	p.shown = true
+	p.number.Content()
 	p.seen.Content()
 }
 
@@ -157,6 +165,7 @@ func (p *pump) failed(s provider.Stream, frame sse.Frame) (settled bool, err err
 		p.seen.Reading(s.Reading())
 		p.seen.Book(failure)
 		p.call.told = true
+		p.endLine()
 		return p.send(p.held, trailer(s.Reading(), false))
 	}
 	if p.head != nil && p.more && provider.Elsewhere(failure) {
@@ -178,6 +187,15 @@ func (p *pump) hold(raw []byte, more bool) {
 		p.held = make([]byte, 0, max(room, 2*len(raw)))
 	}
 	p.held = append(p.held, raw...)
+	p.half = len(raw) > 0 && raw[len(raw)-1] == '\r'
+}
+
+// endLine completes the line break that the last frame ends in, for readers that know only \n and \r\n: nothing of the
+// provider's follows that would.
+func (p *pump) endLine() {
+	if p.half {
+		p.held, p.half = append(p.held, '\n'), false
+	}
 }
 
 // broken ends a stream that its provider didn't. While nothing was sent the failure is a status, or another attempt's
@@ -187,7 +205,9 @@ func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) 
 	if p.head != nil {
 		return false, cause
 	}
+	cause = p.number.Describe(cause)
 	p.seen.Book(cause)
+	p.endLine()
 	p.held = append(p.held, p.call.edge.ErrorFrame(fault.From(cause), p.call.requestID)...)
 	p.call.told = true
 	if err := p.send(p.held, trailer(r, false)); err != nil {

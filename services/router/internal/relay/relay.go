@@ -28,16 +28,16 @@ import (
 type Server struct {
 	routerv1.UnimplementedRelayServiceServer
 
-	catalog *catalog.Catalog
+	planner *plan.Planner
 	desk    *account.Desk
 	answers *answers.Answers
 	edges   map[llmv1.Dialect]*edge.Edge
 }
 
-// New builds the service over a catalog; the desk keeps the books of its calls, the answers keep what may be asked again,
+// New builds the service over a planner; the desk keeps the books of its calls, the answers keep what may be asked again,
 // or nothing where they are nil.
-func New(c *catalog.Catalog, d *account.Desk, a *answers.Answers) *Server {
-	return &Server{catalog: c, desk: d, answers: a, edges: map[llmv1.Dialect]*edge.Edge{
+func New(p *plan.Planner, d *account.Desk, a *answers.Answers) *Server {
+	return &Server{planner: p, desk: d, answers: a, edges: map[llmv1.Dialect]*edge.Edge{
 		llmv1.Dialect_DIALECT_OPENAI:    edge.OpenAI(),
 		llmv1.Dialect_DIALECT_ANTHROPIC: edge.Anthropic(),
 	}}
@@ -52,11 +52,10 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 	if c.edge == nil || c.edge.ReadFacts[r.GetOperation()] == nil {
 		return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "the dialect has no such operation")
 	}
-	var err error
-	if c.facts, err = c.edge.ReadFacts[r.GetOperation()](r.GetBody()); err != nil {
+	if err := c.readFacts(r.GetBody()); err != nil {
 		return err
 	}
-	p, err := plan.Make(out.Context(), s.catalog, c.facts.Model)
+	p, err := s.planner.Make(out.Context(), c.plan())
 	if err != nil {
 		return err
 	}
@@ -73,13 +72,31 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 	return c.run(ctx, p.Targets)
 }
 
+// readFacts reads what the body says about itself.
+func (c *call) readFacts(body []byte) (err error) {
+	c.facts, err = c.edge.ReadFacts[c.request.GetOperation()](body)
+	return err
+}
+
+// plan is what the planner needs to know. It may change the body.
+func (c *call) plan() plan.Ask {
+	c.content = plan.Body{JSON: c.request.GetBody(), Reread: c.readFacts}
+	return plan.Ask{
+		Operation: operations[c.request.GetOperation()], Dialect: c.edge.Dialect, Model: c.facts.Model, Stream: c.facts.Stream,
+		Input: estimate.Body(c.request.GetBody()), Output: c.facts.MaxOutputTokens, Content: &c.content,
+	}
+}
+
 // ask is what the books need to know beforehand.
 func (c *call) ask(p plan.Plan) account.Ask {
 	return account.Ask{
 		Operation: operations[c.request.GetOperation()], Dialect: c.edge.Dialect, Model: p.Model, Stream: c.facts.Stream,
-		Input: estimate.Body(c.request.GetBody()), Output: c.facts.MaxOutputTokens, Wishes: p.Wishes,
+		Input: p.Input, Output: c.facts.MaxOutputTokens, Wishes: p.Wishes,
 	}
 }
+
+// body is the client's, but for what a rule took out of it.
+func (c *call) body() []byte { return c.content.JSON }
 
 // operations are the names under which attempts are observed.
 var operations = map[routerv1.Operation]string{
@@ -93,7 +110,7 @@ func (c *call) run(ctx context.Context, targets []catalog.Target) error {
 	err := attempt.Run(ctx, targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
 		ctx, seen := c.books.Attempt(ctx, t)
 		defer func() { seen.End(err) }()
-		p := &pump{call: c, seen: seen, more: n.More, head: &routerv1.RelayHead{
+		p := &pump{call: c, seen: seen, number: n, more: n.More, head: &routerv1.RelayHead{
 			Provider: t.Provider.Name, Model: t.Model, Attempts: int32(n.Attempts), //nolint:gosec // a handful
 		}}
 		if t.Provider.Speaks(c.edge.Dialect, c.request.GetOperation()) {

@@ -27,6 +27,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
+	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
 )
@@ -122,7 +123,7 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, 
 		})
 	}
 	m.desk = &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)}
-	m.server = relay.New(catalog.New([]catalog.Model{x}, nil), m.desk, nil)
+	m.server = relay.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, nil)}), m.desk, nil)
 	return m
 }
 
@@ -317,6 +318,23 @@ func TestStreamBreaks(t *testing.T) {
 				t.Errorf("%d failures", failures)
 			}
 		})
+	}
+}
+
+// TestStreamBreaksInALineBreak: the error frame begins a line, also for SDKs that know only \n and \r\n.
+func TestStreamBreaksInALineBreak(t *testing.T) {
+	t.Parallel()
+	half := strings.TrimSuffix(text, "\n\n") + "\r\n\r"
+	m := newOpenAI(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, half)
+	}, untouched(t))
+	got := &client{ctx: t.Context()}
+	if err := m.serve(got, streamAsk); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(got.data(), half+"\ndata: {\"error\":{") {
+		t.Errorf("%q", got.data())
 	}
 }
 

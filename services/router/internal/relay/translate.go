@@ -43,7 +43,7 @@ func (c *call) read() error {
 	if c.prompt != nil {
 		return nil
 	}
-	prompt, err := c.edge.DecodeRequest(c.request.GetBody())
+	prompt, err := c.edge.DecodeRequest(c.body())
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (c *call) count(ctx context.Context, t catalog.Target, p *pump) (settled bo
 
 // embed asks for vectors.
 func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
-	input, err := c.edge.DecodeEmbed(c.request.GetBody())
+	input, err := c.edge.DecodeEmbed(c.body())
 	if err != nil {
 		return true, err
 	}
@@ -153,5 +153,5 @@ func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	}
 	c.warn(p, answer.GetUpstreamRequestId(), answer.GetWarnings())
 	reading := dialect.Reading{Usage: answer.GetUsage(), Model: answer.GetModel()}
-	return true, p.complete(c.edge.EncodeEmbed(answer, c.request.GetBody()), reading)
+	return true, p.complete(c.edge.EncodeEmbed(answer, c.body()), reading)
 }

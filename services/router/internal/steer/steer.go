@@ -32,6 +32,10 @@ type Wishes struct {
 	Route string
 	// Timeout is the caller's total deadline; 0 means the configured one.
 	Timeout time.Duration
+	// FirstContent and Gap bound the silences of a stream; 0 means the configured ones.
+	FirstContent, Gap time.Duration
+	// Batch says that the call can wait: where the router is busy it is refused first.
+	Batch bool
 	// Tags are recorded with usage; nil where there are none.
 	Tags map[string]string
 	// Cache is what the caller wants of the cache; empty leaves it to the configuration. CacheTTL is how long an answer
@@ -52,26 +56,37 @@ const (
 	CacheRefresh Cache = "refresh"
 )
 
+// wishes are the headers and how each is read.
+var wishes = []struct {
+	name string
+	read func(w *Wishes, value string) error
+}{
+	{meta.Sensitivity, func(w *Wishes, v string) (err error) { w.Sensitivity, err = sensitivity(v); return err }},
+	{meta.TimeoutMS, func(w *Wishes, v string) (err error) { w.Timeout, err = timeout(meta.TimeoutMS, v); return err }},
+	{meta.FirstContentMS, func(w *Wishes, v string) (err error) {
+		w.FirstContent, err = timeout(meta.FirstContentMS, v)
+		return err
+	}},
+	{meta.GapMS, func(w *Wishes, v string) (err error) { w.Gap, err = timeout(meta.GapMS, v); return err }},
+	{meta.Priority, func(w *Wishes, v string) (err error) { w.Batch, err = priority(v); return err }},
+	{meta.Route, func(w *Wishes, v string) (err error) { w.Route, err = route(v); return err }},
+	{meta.Tags, func(w *Wishes, v string) (err error) { w.Tags, err = tags(v); return err }},
+	{meta.Cache, func(w *Wishes, v string) (err error) { w.Cache, err = cache(v); return err }},
+	{meta.CacheTTL, func(w *Wishes, v string) (err error) { w.CacheTTL, err = cacheTTL(v); return err }},
+}
+
 // Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
 // name: a label that was misspelt must not be ignored.
-func Read(ctx context.Context) (Wishes, error) {
-	var w Wishes
-	for _, read := range []struct {
-		name string
-		into func(value string) error
-	}{
-		{meta.Sensitivity, func(v string) (err error) { w.Sensitivity, err = sensitivity(v); return err }},
-		{meta.TimeoutMS, func(v string) (err error) { w.Timeout, err = timeout(v); return err }},
-		{meta.Route, func(v string) (err error) { w.Route, err = route(v); return err }},
-		{meta.Tags, func(v string) (err error) { w.Tags, err = tags(v); return err }},
-		{meta.Cache, func(v string) (err error) { w.Cache, err = cache(v); return err }},
-		{meta.CacheTTL, func(v string) (err error) { w.CacheTTL, err = cacheTTL(v); return err }},
-	} {
-		value, err := one(ctx, read.name)
-		if err == nil {
-			err = read.into(value)
-		}
+func Read(ctx context.Context) (w Wishes, err error) {
+	for i := range wishes {
+		value, err := one(ctx, wishes[i].name)
 		if err != nil {
+			return w, err
+		}
+		if value == "" {
+			continue
+		}
+		if err := wishes[i].read(&w, value); err != nil {
 			return w, err
 		}
 	}
@@ -115,15 +130,25 @@ func sensitivity(s string) (llmv1.Sensitivity, error) {
 	return llmv1.Sensitivity_SENSITIVITY_HIGH, invalid(meta.Sensitivity, "must be none, low, medium or high")
 }
 
-func timeout(s string) (time.Duration, error) {
+func timeout(name, s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
 	ms, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || ms < 1 || ms > maxTimeout.Milliseconds() {
-		return 0, invalid(meta.TimeoutMS, "must be a whole number of milliseconds from 1 to 86400000")
+		return 0, invalid(name, "must be a whole number of milliseconds from 1 to 86400000")
 	}
 	return time.Duration(ms) * time.Millisecond, nil
+}
+
+func priority(s string) (batch bool, err error) {
+	switch s {
+	case "", "interactive":
+		return false, nil
+	case "batch":
+		return true, nil
+	}
+	return false, invalid(meta.Priority, "must be interactive or batch")
 }
 
 func tags(s string) (map[string]string, error) {

@@ -13,6 +13,7 @@ import (
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
 )
 
 const (
@@ -33,8 +34,9 @@ type Config struct {
 	Name string
 	// BaseURLs are its replicas, at least one.
 	BaseURLs []string
-	// Key is Headgate's credential; Authorize puts it on a request.
+	// Key is Headgate's only credential; Keys, where it is set, are used instead. Authorize puts one on a request.
 	Key       string
+	Keys      *credential.Pool
 	Authorize func(h http.Header, key string)
 	// Connect bounds dialling and, separately, the TLS handshake.
 	Connect time.Duration
@@ -58,7 +60,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Key)}, nil
+	if cfg.Keys == nil {
+		cfg.Keys = credential.New([]string{cfg.Key}, nil)
+	}
+	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Keys.Values()...)}, nil
 }
 
 // newTransport asks for no compression (a compressed event stream can't be flushed frame by frame) and follows no
@@ -88,6 +93,8 @@ type Request struct {
 	Header http.Header
 	// Body may be nil.
 	Body []byte
+	// Model is what is asked, for the choice of a key; it may be empty.
+	Model string
 }
 
 // Send returns the provider's answer, whatever its status, once the head is there. It goes to the replica with the
@@ -110,22 +117,62 @@ func (c *Client) Replicas() []*Replica { return c.replicas }
 
 // SendTo is Send to one of the Replicas.
 func (c *Client) SendTo(ctx context.Context, to *Replica, r Request) (*http.Response, error) {
-	req, err := c.build(ctx, to, r)
-	if err != nil {
-		return nil, fault.New(errorsv1.Reason_REASON_INTERNAL, "the request to the provider can't be built").Because(err)
-	}
+	key := c.cfg.Keys.Pick(r.Model, time.Now())
 	to.inFlight.Add(1)
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := c.roundTrip(ctx, to, r, key)
 	if err != nil {
 		to.inFlight.Add(-1)
-		to.failed(ctx)
-		return nil, c.Explain(ctx, err)
+		return nil, err
 	}
-	resp.Body = &body{ReadCloser: resp.Body, of: to}
+	c.judge(key, resp)
+	resp.Body = &body{ReadCloser: resp.Body, of: to, key: key}
 	return resp, nil
 }
 
-func (c *Client) build(ctx context.Context, to *Replica, r Request) (*http.Request, error) {
+// Probe asks one of the Replicas how it is: that is no call, and says nothing about keys.
+func (c *Client) Probe(ctx context.Context, to *Replica, path string) (*http.Response, error) {
+	r := Request{Method: http.MethodGet, Path: path, Header: http.Header{}}
+	return c.roundTrip(ctx, to, r, c.cfg.Keys.Pick("", time.Now()))
+}
+
+func (c *Client) roundTrip(ctx context.Context, to *Replica, r Request, key credential.Lease) (*http.Response, error) {
+	req, err := c.build(ctx, to, r, key)
+	if err != nil {
+		return nil, fault.New(errorsv1.Reason_REASON_INTERNAL, "the request to the provider can't be built").Because(err)
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err != nil {
+		to.failed(ctx)
+		return nil, c.Explain(ctx, err)
+	}
+	return resp, nil
+}
+
+// judge lets a key rest whose answer asks for it.
+func (c *Client) judge(key credential.Lease, resp *http.Response) {
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests:
+		now := time.Now()
+		key.Limited(now, RetryAfter(resp.Header, now))
+	case http.StatusUnauthorized:
+		key.Refused(time.Now())
+	case http.StatusForbidden:
+		key.Forbidden(time.Now())
+	case http.StatusPaymentRequired:
+		key.Exhausted(time.Now())
+	}
+}
+
+// Key returns the key that an answer came to.
+func (c *Client) Key(resp *http.Response) credential.Lease {
+	b, _ := resp.Body.(*body)
+	if b == nil {
+		return credential.Lease{}
+	}
+	return b.key
+}
+
+func (c *Client) build(ctx context.Context, to *Replica, r Request, key credential.Lease) (*http.Request, error) {
 	var body io.Reader
 	if r.Body != nil {
 		body = bytes.NewReader(r.Body)
@@ -143,8 +190,8 @@ func (c *Client) build(ctx context.Context, to *Replica, r Request) (*http.Reque
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	if c.cfg.Key != "" {
-		c.cfg.Authorize(req.Header, c.cfg.Key)
+	if value := key.Value(); value != "" {
+		c.cfg.Authorize(req.Header, value)
 	}
 	return req, nil
 }
@@ -174,6 +221,15 @@ func (c *Client) Explain(ctx context.Context, err error) error {
 
 // Mask returns data without Headgate's credential and without anything that looks like a key.
 func (c *Client) Mask(data []byte) []byte { return c.mask.Bytes(data) }
+
+// Healthy reports whether a replica is healthy, as the active checks have it; known is false before the first of them.
+func (c *Client) Healthy() (healthy, known bool) {
+	for _, r := range c.replicas {
+		known = known || r.checked.Load()
+		healthy = healthy || !r.sick.Load()
+	}
+	return healthy && known, known
+}
 
 // Close closes idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"regexp"
+	"slices"
 
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
 )
@@ -19,14 +20,25 @@ const quotedText = `"(?:[^"\\]|\\.)*"`
 
 // Mask removes credentials from what a provider says. Safe for concurrent use.
 type Mask struct {
-	key            []byte
+	keys           [][]byte
 	shapes, quoted *regexp.Regexp
 }
 
-// NewMask returns a mask that also knows one key by its value; an empty key is no key.
-func NewMask(key string) *Mask {
-	return &Mask{key: []byte(key), shapes: regexp.MustCompile(keyShapes), quoted: regexp.MustCompile(quotedText)}
+// NewMask returns a mask that also knows keys by their values; an empty one is none.
+func NewMask(keys ...string) *Mask {
+	m := &Mask{shapes: regexp.MustCompile(keyShapes), quoted: regexp.MustCompile(quotedText)}
+	for _, k := range keys {
+		if len(k) >= minKey {
+			m.keys = append(m.keys, []byte(k))
+		}
+	}
+	// A key that begins with another one is to go as a whole.
+	slices.SortFunc(m.keys, func(a, b []byte) int { return len(b) - len(a) })
+	return m
 }
+
+// minKey is the length from which on a key is known by its value: a shorter one would be found in words.
+const minKey = 4
 
 // Bytes returns data itself when there is nothing to mask, else a copy. JSON strings are looked at without their
 // escapes, and stay JSON strings.
@@ -60,8 +72,10 @@ func (m *Mask) string(quoted []byte) []byte {
 
 // plain masks text as it stands.
 func (m *Mask) plain(text []byte) []byte {
-	if len(m.key) >= 4 && bytes.Contains(text, m.key) {
-		text = bytes.ReplaceAll(text, m.key, redacted)
+	for _, key := range m.keys {
+		if bytes.Contains(text, key) {
+			text = bytes.ReplaceAll(text, key, redacted)
+		}
 	}
 	if !m.shapes.Match(text) {
 		return text

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
 )
 
 // shunned is how long a replica that couldn't be reached gets no calls while another one can be asked.
@@ -23,6 +25,17 @@ type Replica struct {
 	until atomic.Int64
 	// busy says that its own queue is long enough.
 	busy atomic.Bool
+	// checked says that its health is looked at, sick that it isn't well.
+	checked, sick atomic.Bool
+}
+
+// SetHealthy notes what the active checks say of it. One that is well again may be asked at once.
+func (r *Replica) SetHealthy(healthy bool) {
+	r.sick.Store(!healthy)
+	r.checked.Store(true)
+	if healthy {
+		r.until.Store(0)
+	}
 }
 
 // SetBusy notes whether it says of itself that it has enough to do.
@@ -72,8 +85,8 @@ func newReplicas(bases []string) (replicas, error) {
 	return list, nil
 }
 
-// pick returns the replica with the fewest calls under way among those that can be reached, or the one that has been out
-// of reach the longest; nil where all are full.
+// pick returns the replica with the fewest calls under way among those that are healthy and can be reached, or the one
+// that has been out of reach the longest; nil where all are full.
 func (l replicas) pick(limit int64) *Replica {
 	now := time.Now().UnixNano()
 	var best *Replica
@@ -87,6 +100,9 @@ func (l replicas) pick(limit int64) *Replica {
 
 // before reports whether it is the better choice.
 func (r *Replica) before(other *Replica, now int64) bool {
+	if sick := r.sick.Load(); sick != other.sick.Load() {
+		return !sick
+	}
 	mine, its := max(r.until.Load(), now), max(other.until.Load(), now)
 	if mine != its {
 		return mine < its
@@ -99,6 +115,7 @@ type body struct {
 	io.ReadCloser
 
 	of   *Replica
+	key  credential.Lease
 	once sync.Once
 }
 

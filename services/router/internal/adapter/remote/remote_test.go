@@ -18,6 +18,7 @@ import (
 	providerv1 "github.com/headgate-mesh/headgate/gen/provider/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/remote"
+	"github.com/headgate-mesh/headgate/services/router/internal/credential"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -87,8 +88,8 @@ func start(t *testing.T) (*provider.Provider, *service) {
 		defer close(done)
 		_ = server.Serve(lis)
 	}()
-	p, err := remote.New(remote.Config{
-		Name: "mine", Endpoints: []string{"http://" + lis.Addr().String()}, Key: ownKey,
+	p, _, err := remote.New(remote.Config{
+		Name: "mine", Endpoints: []string{"http://" + lis.Addr().String()}, Keys: credential.New([]string{ownKey}, nil),
 		Trust: llmv1.Sensitivity_SENSITIVITY_HIGH, UserAgent: "headgate/test",
 	})
 	if err != nil {
@@ -178,7 +179,7 @@ func TestStreamChat(t *testing.T) {
 func TestNewRefusesWhatIsNoAddress(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{"", "127.0.0.1:7070", "http://"} {
-		if _, err := remote.New(remote.Config{Name: "mine", Endpoints: []string{endpoint}}); err == nil {
+		if _, _, err := remote.New(remote.Config{Name: "mine", Endpoints: []string{endpoint}}); err == nil {
 			t.Errorf("%q was taken", endpoint)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
+	"github.com/headgate-mesh/headgate/services/router/internal/health"
 	"github.com/headgate-mesh/headgate/services/router/internal/load"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/wire"
@@ -20,10 +21,12 @@ type Options struct {
 	Generate bool
 	// MaxWaiting is the queue at which a replica gets no more calls; 0 means any.
 	MaxWaiting int64
+	// Health says how replicas are asked whether they are well.
+	Health health.Options
 }
 
-// New builds the provider, and what asks it how busy it is: the caller runs that. It fails on an address that isn't a
-// URL.
+// New builds the provider, and what asks it how busy and how well it is: the caller runs that. It fails on an address that
+// isn't a URL.
 func New(cfg adapter.Config, o Options) (p *provider.Provider, run func(context.Context), err error) {
 	cfg.Kind = Kind
 	w := wire.TGI()
@@ -35,5 +38,6 @@ func New(cfg adapter.Config, o Options) (p *provider.Provider, run func(context.
 		return nil, nil, err
 	}
 	poller := load.New(a.Client(), load.TGI, o.MaxWaiting)
-	return a.Provider(poller.Load), poller.Run, nil
+	checker := health.New(a.Client(), o.Health)
+	return a.Provider(poller.Load), adapter.Both(poller.Run, checker.Run), nil
 }

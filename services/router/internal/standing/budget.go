@@ -1,4 +1,4 @@
-package catalog
+package standing
 
 import "sync"
 
@@ -8,9 +8,11 @@ const (
 	budgetFull   = 30
 	budgetEarned = 2
 	budgetSpent  = 10
+	// budgetOwed is the most that a budget owes.
+	budgetOwed = -300
 )
 
-// Budget bounds the repeats at one target. Safe for concurrent use.
+// Budget bounds the repeats at one target. Safe for concurrent use. A nil budget allows none.
 type Budget struct {
 	mu     sync.Mutex
 	tenths int
@@ -37,6 +39,16 @@ func (b *Budget) Left() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.tenths >= budgetSpent
+}
+
+// Charge takes a repeat that is made in any case: where none is left, those to come pay for it.
+func (b *Budget) Charge() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tenths = max(budgetOwed, b.tenths-budgetSpent)
 }
 
 // Spend takes a repeat, and reports whether there was one left.

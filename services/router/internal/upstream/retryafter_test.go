@@ -1,4 +1,4 @@
-package adapter
+package upstream
 
 import (
 	"net/http"
@@ -22,6 +22,10 @@ func TestRetryAfter(t *testing.T) {
 		"negative":            {map[string]string{"Retry-After": "-5"}, 0},
 		"not a number":        {map[string]string{"Retry-After": "soon"}, 0},
 		"absurd":              {map[string]string{"Retry-After": "1e9"}, maxWait},
+		"infinite":            {map[string]string{"Retry-After": "Inf"}, maxWait},
+		"beyond any number":   {map[string]string{"Retry-After-Ms": "1e300"}, maxWait},
+		"no number at all":    {map[string]string{"Retry-After": "NaN"}, 0},
+		"plain seconds":       {map[string]string{"X-Ratelimit-Remaining-Tokens": "0", "X-Ratelimit-Reset-Tokens": "60"}, time.Minute},
 		"OpenAI, used up":     {map[string]string{"X-Ratelimit-Remaining-Tokens": "0", "X-Ratelimit-Reset-Tokens": "6m0s"}, 6 * time.Minute},
 		"OpenAI, some left":   {map[string]string{"X-Ratelimit-Remaining-Tokens": "12", "X-Ratelimit-Reset-Tokens": "6m0s"}, 0},
 		"OpenAI, the longest": {map[string]string{"X-Ratelimit-Remaining-Tokens": "0", "X-Ratelimit-Reset-Tokens": "120ms", "X-Ratelimit-Remaining-Requests": "0", "X-Ratelimit-Reset-Requests": "2s"}, 2 * time.Second},
@@ -31,7 +35,7 @@ func TestRetryAfter(t *testing.T) {
 		for k, v := range c.header {
 			h.Set(k, v)
 		}
-		if got := retryAfter(h, now); got != c.want {
+		if got := RetryAfter(h, now); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}

@@ -1,0 +1,32 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/overload"
+)
+
+// admit refuses calls that are more than the process carries. Calls within the process were let in where they came in.
+func admit(l *overload.Limiter, admitted func(string) bool) interceptor {
+	return func(ctx context.Context, c *call) error {
+		if l == nil || inThisProcess(ctx) || !admitted(c.method) {
+			return c.next(ctx)
+		}
+		p := overload.Interactive
+		if v := metadata.ValueFromIncomingContext(ctx, meta.Priority); len(v) == 1 && v[0] == "batch" {
+			p = overload.Batch
+		}
+		if !l.Enter(p) {
+			return fault.New(errorsv1.Reason_REASON_OVERLOADED, "Headgate is serving as many calls as it carries; try again shortly").
+				After(time.Second)
+		}
+		defer l.Leave()
+		return c.next(ctx)
+	}
+}

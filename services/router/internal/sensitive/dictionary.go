@@ -1,0 +1,143 @@
+package sensitive
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// dictionary finds whole words in any case.
+type dictionary struct {
+	// entries are the phrases by the first word in them.
+	entries map[string][]entry
+	// anywhere are the phrases of scripts without spaces, which are found within a run of letters.
+	anywhere [][]byte
+}
+
+// entry is a phrase in small letters; before is how many bytes of it come before its first word.
+type entry struct {
+	phrase []byte
+	before int
+}
+
+func newDictionary(words []string) *dictionary {
+	d := &dictionary{entries: make(map[string][]entry)}
+	for _, w := range words {
+		d.put(lowered(nil, plainText([]byte(strings.Join(strings.Fields(w), " ")))))
+	}
+	return d
+}
+
+// plainText is text as the scan sees it.
+func plainText(text []byte) []byte {
+	var v view
+	fold(&v, &view{data: text}, nil, nil)
+	return v.data
+}
+
+func (d *dictionary) put(phrase []byte) {
+	if bytes.ContainsFunc(phrase, spaceless) {
+		d.anywhere = append(d.anywhere, phrase)
+		return
+	}
+	from := max(bytes.IndexFunc(phrase, inWord), 0)
+	end := from
+	for end < len(phrase) {
+		r, n := utf8.DecodeRune(phrase[end:])
+		if !inWord(r) {
+			break
+		}
+		end += n
+	}
+	if end == from { // signs only
+		d.anywhere = append(d.anywhere, phrase)
+		return
+	}
+	word := string(phrase[from:end])
+	d.entries[word] = append(d.entries[word], entry{phrase, from})
+}
+
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+
+func spaceless(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
+
+// find adds what the text has of the dictionary.
+func (d *dictionary) find(x *text, k kind) []hit {
+	hits := x.hits
+	for _, phrase := range d.anywhere {
+		for at := 0; ; {
+			i := bytes.Index(x.t[at:], phrase)
+			if i < 0 {
+				break
+			}
+			hits = append(hits, hit{at + i, at + i + len(phrase), k})
+			at += i + len(phrase)
+		}
+	}
+	if len(d.entries) > 0 {
+		hits = d.words(x, k, hits)
+	}
+	return hits
+}
+
+func (d *dictionary) words(x *text, k kind, hits []hit) []hit {
+	for at := 0; at < len(x.t); {
+		r, n := utf8.DecodeRune(x.t[at:])
+		if !inWord(r) {
+			at += n
+			continue
+		}
+		end := at
+		x.lower = x.lower[:0]
+		for end < len(x.t) {
+			r, n := utf8.DecodeRune(x.t[end:])
+			if !inWord(r) {
+				break
+			}
+			x.lower = utf8.AppendRune(x.lower, unicode.ToLower(r))
+			end += n
+		}
+		next := end
+		for _, e := range d.entries[string(x.lower)] {
+			if from := at - e.before; from >= 0 {
+				if stop := e.ends(x.t, from); stop > 0 {
+					hits = append(hits, hit{from, stop, k})
+					next = max(next, stop)
+					break
+				}
+			}
+		}
+		at = next
+	}
+	return hits
+}
+
+// ends is where the phrase ends that begins at a place of text; 0 where it doesn't.
+func (e entry) ends(text []byte, at int) int {
+	for i := 0; i < len(e.phrase); {
+		want, n := utf8.DecodeRune(e.phrase[i:])
+		i += n
+		got, m := utf8.DecodeRune(text[min(at, len(text)):])
+		if want == ' ' {
+			if !unicode.IsSpace(got) {
+				return 0
+			}
+			for m = 0; at < len(text) && m < 8 && unicode.IsSpace(rune(text[at])); m++ {
+				at++
+			}
+			continue
+		}
+		if m == 0 || unicode.ToLower(got) != want {
+			return 0
+		}
+		at += m
+	}
+	last, _ := utf8.DecodeLastRune(e.phrase)
+	if next, _ := utf8.DecodeRune(text[at:]); inWord(last) && at < len(text) && inWord(next) {
+		return 0
+	}
+	return at
+}
