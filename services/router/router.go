@@ -22,7 +22,6 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 	"github.com/headgate-mesh/headgate/services/router/internal/relay"
-	"github.com/headgate-mesh/headgate/services/router/internal/standing"
 )
 
 // Deps are what the router is given; those up to Version are required.
@@ -65,7 +64,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	e, err := newEngine(cfg, deps.Version, nil)
+	e, err := newEngine(cfg, deps.Version, &engine{})
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +94,7 @@ func (s *Service) Reload(cfg Config, prices *price.Table) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := newEngine(cfg, s.version, s.engine.book)
+	e, err := newEngine(cfg, s.version, s.engine)
 	if err != nil {
 		return err
 	}
@@ -130,52 +129,37 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// runEngines runs the configuration in force, and each that follows in place of the one before.
+// runEngines runs what belongs to the providers of the configuration in force.
 func (s *Service) runEngines(ctx context.Context) {
+	running := make(map[*member]context.CancelFunc)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	s.mu.Lock()
 	e := s.engine
 	s.mu.Unlock()
-	for e != nil {
-		own, cancel := context.WithCancel(ctx)
-		current := e
-		wg.Go(func() { current.run(own, ctx) })
+	for {
+		for _, m := range e.members {
+			if running[m] == nil {
+				own, cancel := context.WithCancel(ctx)
+				running[m] = cancel
+				wg.Go(func() { m.run(own, ctx) })
+			}
+		}
+		for m, cancel := range running {
+			if e.members[m.name] != m {
+				cancel()
+				delete(running, m)
+			}
+		}
 		select {
 		case <-ctx.Done():
-			e = nil
+			for _, cancel := range running {
+				cancel()
+			}
+			return
 		case e = <-s.engines:
 		}
-		cancel()
 	}
-}
-
-// build makes the catalog of a configuration and what has to run beside it. What the book knows of targets that were there
-// before stays known.
-func build(cfg Config, version string, book *standing.Book) (*catalog.Catalog, []func(context.Context), error) {
-	base := cfg.Timeouts.Over(DefaultTimeouts())
-	named := make(map[string]catalog.Provider)
-	var providers []catalog.Provider
-	var background []func(context.Context)
-	for name, p := range cfg.Providers.All() {
-		t := p.Timeouts.Over(base)
-		known := book.Provider(name, p.identity())
-		built, run, err := p.build(name, "headgate/"+version, t, known.Keys(p.keys()))
-		if err != nil {
-			return nil, nil, fmt.Errorf("provider %s: %w", name, err)
-		}
-		if run != nil {
-			background = append(background, run)
-		}
-		named[name] = catalog.Provider{Provider: built, Silences: silences(t), Total: t.Total, Standing: known}
-		providers = append(providers, named[name])
-	}
-	var models []catalog.Model
-	for name, m := range cfg.Models.All() {
-		models = append(models, newModel(name, m, named, cfg, base))
-	}
-	book.Settled()
-	return catalog.New(models, providers), background, nil
 }
 
 func newModel(name string, m Model, named map[string]catalog.Provider, cfg Config, base Timeouts) catalog.Model {
