@@ -373,6 +373,98 @@ func (*SettleResponse) Descriptor() ([]byte, []int) {
 	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{4}
 }
 
+// SettleManyRequest ends reservations.
+type SettleManyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reservations, at most 256.
+	Settlements   []*SettleRequest `protobuf:"bytes,1,rep,name=settlements,proto3" json:"settlements,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleManyRequest) Reset() {
+	*x = SettleManyRequest{}
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleManyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleManyRequest) ProtoMessage() {}
+
+func (x *SettleManyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleManyRequest.ProtoReflect.Descriptor instead.
+func (*SettleManyRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SettleManyRequest) GetSettlements() []*SettleRequest {
+	if x != nil {
+		return x.Settlements
+	}
+	return nil
+}
+
+// SettleManyResponse tells which of them have to be repeated.
+type SettleManyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their places in the request, counted from 0; all others are settled.
+	Failed        []int32 `protobuf:"varint,1,rep,packed,name=failed,proto3" json:"failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleManyResponse) Reset() {
+	*x = SettleManyResponse{}
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleManyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleManyResponse) ProtoMessage() {}
+
+func (x *SettleManyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleManyResponse.ProtoReflect.Descriptor instead.
+func (*SettleManyResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SettleManyResponse) GetFailed() []int32 {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
 // LeaseRequest is a router's stock of several accounts, given back and asked for anew.
 type LeaseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -388,7 +480,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[5]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +492,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[5]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,7 +505,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{5}
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LeaseRequest) GetHolder() string {
@@ -469,7 +561,7 @@ type Stock struct {
 
 func (x *Stock) Reset() {
 	*x = Stock{}
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[6]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -481,7 +573,7 @@ func (x *Stock) String() string {
 func (*Stock) ProtoMessage() {}
 
 func (x *Stock) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[6]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -494,7 +586,7 @@ func (x *Stock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stock.ProtoReflect.Descriptor instead.
 func (*Stock) Descriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{6}
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Stock) GetTenant() string {
@@ -594,7 +686,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[7]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +698,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[7]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +711,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{7}
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LeaseResponse) GetSequence() int64 {
@@ -668,7 +760,7 @@ type GetQuotaRequest struct {
 
 func (x *GetQuotaRequest) Reset() {
 	*x = GetQuotaRequest{}
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[8]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +772,7 @@ func (x *GetQuotaRequest) String() string {
 func (*GetQuotaRequest) ProtoMessage() {}
 
 func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[8]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +785,7 @@ func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*GetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{8}
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetQuotaRequest) GetKeyId() string {
@@ -720,7 +812,7 @@ type GetQuotaResponse struct {
 
 func (x *GetQuotaResponse) Reset() {
 	*x = GetQuotaResponse{}
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[9]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +824,7 @@ func (x *GetQuotaResponse) String() string {
 func (*GetQuotaResponse) ProtoMessage() {}
 
 func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[9]
+	mi := &file_headgate_ratelimit_v1_ratelimit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +837,7 @@ func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*GetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{9}
+	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetQuotaResponse) GetKeyId() string {
@@ -804,7 +896,11 @@ const file_headgate_ratelimit_v1_ratelimit_proto_rawDesc = "" +
 	"\x06scopes\x18\x04 \x03(\v2\x1c.headgate.ratelimit.v1.ScopeR\x06scopes\x12\x16\n" +
 	"\x06tokens\x18\x05 \x01(\x03R\x06tokens\x12\x16\n" +
 	"\x06unused\x18\x06 \x01(\bR\x06unused\"\x10\n" +
-	"\x0eSettleResponse\"x\n" +
+	"\x0eSettleResponse\"[\n" +
+	"\x11SettleManyRequest\x12F\n" +
+	"\vsettlements\x18\x01 \x03(\v2$.headgate.ratelimit.v1.SettleRequestR\vsettlements\",\n" +
+	"\x12SettleManyResponse\x12\x16\n" +
+	"\x06failed\x18\x01 \x03(\x05R\x06failed\"x\n" +
 	"\fLeaseRequest\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x124\n" +
@@ -837,10 +933,12 @@ const file_headgate_ratelimit_v1_ratelimit_proto_rawDesc = "" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12:\n" +
 	"\bbalances\x18\x03 \x03(\v2\x1e.headgate.ratelimit.v1.BalanceR\bbalances\x12\x1a\n" +
-	"\bdegraded\x18\x04 \x01(\bR\bdegraded2\x82\x03\n" +
+	"\bdegraded\x18\x04 \x01(\bR\bdegraded2\xe5\x03\n" +
 	"\x10RateLimitService\x12X\n" +
 	"\aReserve\x12%.headgate.ratelimit.v1.ReserveRequest\x1a&.headgate.ratelimit.v1.ReserveResponse\x12U\n" +
-	"\x06Settle\x12$.headgate.ratelimit.v1.SettleRequest\x1a%.headgate.ratelimit.v1.SettleResponse\x12V\n" +
+	"\x06Settle\x12$.headgate.ratelimit.v1.SettleRequest\x1a%.headgate.ratelimit.v1.SettleResponse\x12a\n" +
+	"\n" +
+	"SettleMany\x12(.headgate.ratelimit.v1.SettleManyRequest\x1a).headgate.ratelimit.v1.SettleManyResponse\x12V\n" +
 	"\x05Lease\x12#.headgate.ratelimit.v1.LeaseRequest\x1a$.headgate.ratelimit.v1.LeaseResponse(\x010\x01\x12e\n" +
 	"\bGetQuota\x12&.headgate.ratelimit.v1.GetQuotaRequest\x1a'.headgate.ratelimit.v1.GetQuotaResponse\"\b\xea\xff\x1b\x04\n" +
 	"\x02\x01\x03B@Z>github.com/headgate-mesh/headgate/gen/ratelimit/v1;ratelimitv1b\x06proto3"
@@ -857,48 +955,53 @@ func file_headgate_ratelimit_v1_ratelimit_proto_rawDescGZIP() []byte {
 	return file_headgate_ratelimit_v1_ratelimit_proto_rawDescData
 }
 
-var file_headgate_ratelimit_v1_ratelimit_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_headgate_ratelimit_v1_ratelimit_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_headgate_ratelimit_v1_ratelimit_proto_goTypes = []any{
 	(*ReserveRequest)(nil),      // 0: headgate.ratelimit.v1.ReserveRequest
 	(*ReserveResponse)(nil),     // 1: headgate.ratelimit.v1.ReserveResponse
 	(*Refusal)(nil),             // 2: headgate.ratelimit.v1.Refusal
 	(*SettleRequest)(nil),       // 3: headgate.ratelimit.v1.SettleRequest
 	(*SettleResponse)(nil),      // 4: headgate.ratelimit.v1.SettleResponse
-	(*LeaseRequest)(nil),        // 5: headgate.ratelimit.v1.LeaseRequest
-	(*Stock)(nil),               // 6: headgate.ratelimit.v1.Stock
-	(*LeaseResponse)(nil),       // 7: headgate.ratelimit.v1.LeaseResponse
-	(*GetQuotaRequest)(nil),     // 8: headgate.ratelimit.v1.GetQuotaRequest
-	(*GetQuotaResponse)(nil),    // 9: headgate.ratelimit.v1.GetQuotaResponse
-	(*Scope)(nil),               // 10: headgate.ratelimit.v1.Scope
-	(*durationpb.Duration)(nil), // 11: google.protobuf.Duration
-	(*Balance)(nil),             // 12: headgate.ratelimit.v1.Balance
+	(*SettleManyRequest)(nil),   // 5: headgate.ratelimit.v1.SettleManyRequest
+	(*SettleManyResponse)(nil),  // 6: headgate.ratelimit.v1.SettleManyResponse
+	(*LeaseRequest)(nil),        // 7: headgate.ratelimit.v1.LeaseRequest
+	(*Stock)(nil),               // 8: headgate.ratelimit.v1.Stock
+	(*LeaseResponse)(nil),       // 9: headgate.ratelimit.v1.LeaseResponse
+	(*GetQuotaRequest)(nil),     // 10: headgate.ratelimit.v1.GetQuotaRequest
+	(*GetQuotaResponse)(nil),    // 11: headgate.ratelimit.v1.GetQuotaResponse
+	(*Scope)(nil),               // 12: headgate.ratelimit.v1.Scope
+	(*durationpb.Duration)(nil), // 13: google.protobuf.Duration
+	(*Balance)(nil),             // 14: headgate.ratelimit.v1.Balance
 }
 var file_headgate_ratelimit_v1_ratelimit_proto_depIdxs = []int32{
-	10, // 0: headgate.ratelimit.v1.ReserveRequest.scopes:type_name -> headgate.ratelimit.v1.Scope
-	11, // 1: headgate.ratelimit.v1.ReserveRequest.hold:type_name -> google.protobuf.Duration
+	12, // 0: headgate.ratelimit.v1.ReserveRequest.scopes:type_name -> headgate.ratelimit.v1.Scope
+	13, // 1: headgate.ratelimit.v1.ReserveRequest.hold:type_name -> google.protobuf.Duration
 	2,  // 2: headgate.ratelimit.v1.ReserveResponse.refusal:type_name -> headgate.ratelimit.v1.Refusal
-	12, // 3: headgate.ratelimit.v1.ReserveResponse.balances:type_name -> headgate.ratelimit.v1.Balance
-	12, // 4: headgate.ratelimit.v1.Refusal.balance:type_name -> headgate.ratelimit.v1.Balance
-	11, // 5: headgate.ratelimit.v1.Refusal.retry_after:type_name -> google.protobuf.Duration
-	10, // 6: headgate.ratelimit.v1.SettleRequest.scopes:type_name -> headgate.ratelimit.v1.Scope
-	6,  // 7: headgate.ratelimit.v1.LeaseRequest.stocks:type_name -> headgate.ratelimit.v1.Stock
-	10, // 8: headgate.ratelimit.v1.Stock.scope:type_name -> headgate.ratelimit.v1.Scope
-	6,  // 9: headgate.ratelimit.v1.LeaseResponse.stocks:type_name -> headgate.ratelimit.v1.Stock
-	11, // 10: headgate.ratelimit.v1.LeaseResponse.valid_for:type_name -> google.protobuf.Duration
-	12, // 11: headgate.ratelimit.v1.GetQuotaResponse.balances:type_name -> headgate.ratelimit.v1.Balance
-	0,  // 12: headgate.ratelimit.v1.RateLimitService.Reserve:input_type -> headgate.ratelimit.v1.ReserveRequest
-	3,  // 13: headgate.ratelimit.v1.RateLimitService.Settle:input_type -> headgate.ratelimit.v1.SettleRequest
-	5,  // 14: headgate.ratelimit.v1.RateLimitService.Lease:input_type -> headgate.ratelimit.v1.LeaseRequest
-	8,  // 15: headgate.ratelimit.v1.RateLimitService.GetQuota:input_type -> headgate.ratelimit.v1.GetQuotaRequest
-	1,  // 16: headgate.ratelimit.v1.RateLimitService.Reserve:output_type -> headgate.ratelimit.v1.ReserveResponse
-	4,  // 17: headgate.ratelimit.v1.RateLimitService.Settle:output_type -> headgate.ratelimit.v1.SettleResponse
-	7,  // 18: headgate.ratelimit.v1.RateLimitService.Lease:output_type -> headgate.ratelimit.v1.LeaseResponse
-	9,  // 19: headgate.ratelimit.v1.RateLimitService.GetQuota:output_type -> headgate.ratelimit.v1.GetQuotaResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 3: headgate.ratelimit.v1.ReserveResponse.balances:type_name -> headgate.ratelimit.v1.Balance
+	14, // 4: headgate.ratelimit.v1.Refusal.balance:type_name -> headgate.ratelimit.v1.Balance
+	13, // 5: headgate.ratelimit.v1.Refusal.retry_after:type_name -> google.protobuf.Duration
+	12, // 6: headgate.ratelimit.v1.SettleRequest.scopes:type_name -> headgate.ratelimit.v1.Scope
+	3,  // 7: headgate.ratelimit.v1.SettleManyRequest.settlements:type_name -> headgate.ratelimit.v1.SettleRequest
+	8,  // 8: headgate.ratelimit.v1.LeaseRequest.stocks:type_name -> headgate.ratelimit.v1.Stock
+	12, // 9: headgate.ratelimit.v1.Stock.scope:type_name -> headgate.ratelimit.v1.Scope
+	8,  // 10: headgate.ratelimit.v1.LeaseResponse.stocks:type_name -> headgate.ratelimit.v1.Stock
+	13, // 11: headgate.ratelimit.v1.LeaseResponse.valid_for:type_name -> google.protobuf.Duration
+	14, // 12: headgate.ratelimit.v1.GetQuotaResponse.balances:type_name -> headgate.ratelimit.v1.Balance
+	0,  // 13: headgate.ratelimit.v1.RateLimitService.Reserve:input_type -> headgate.ratelimit.v1.ReserveRequest
+	3,  // 14: headgate.ratelimit.v1.RateLimitService.Settle:input_type -> headgate.ratelimit.v1.SettleRequest
+	5,  // 15: headgate.ratelimit.v1.RateLimitService.SettleMany:input_type -> headgate.ratelimit.v1.SettleManyRequest
+	7,  // 16: headgate.ratelimit.v1.RateLimitService.Lease:input_type -> headgate.ratelimit.v1.LeaseRequest
+	10, // 17: headgate.ratelimit.v1.RateLimitService.GetQuota:input_type -> headgate.ratelimit.v1.GetQuotaRequest
+	1,  // 18: headgate.ratelimit.v1.RateLimitService.Reserve:output_type -> headgate.ratelimit.v1.ReserveResponse
+	4,  // 19: headgate.ratelimit.v1.RateLimitService.Settle:output_type -> headgate.ratelimit.v1.SettleResponse
+	6,  // 20: headgate.ratelimit.v1.RateLimitService.SettleMany:output_type -> headgate.ratelimit.v1.SettleManyResponse
+	9,  // 21: headgate.ratelimit.v1.RateLimitService.Lease:output_type -> headgate.ratelimit.v1.LeaseResponse
+	11, // 22: headgate.ratelimit.v1.RateLimitService.GetQuota:output_type -> headgate.ratelimit.v1.GetQuotaResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_headgate_ratelimit_v1_ratelimit_proto_init() }
@@ -913,7 +1016,7 @@ func file_headgate_ratelimit_v1_ratelimit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_ratelimit_v1_ratelimit_proto_rawDesc), len(file_headgate_ratelimit_v1_ratelimit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,10 +21,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RateLimitService_Reserve_FullMethodName  = "/headgate.ratelimit.v1.RateLimitService/Reserve"
-	RateLimitService_Settle_FullMethodName   = "/headgate.ratelimit.v1.RateLimitService/Settle"
-	RateLimitService_Lease_FullMethodName    = "/headgate.ratelimit.v1.RateLimitService/Lease"
-	RateLimitService_GetQuota_FullMethodName = "/headgate.ratelimit.v1.RateLimitService/GetQuota"
+	RateLimitService_Reserve_FullMethodName    = "/headgate.ratelimit.v1.RateLimitService/Reserve"
+	RateLimitService_Settle_FullMethodName     = "/headgate.ratelimit.v1.RateLimitService/Settle"
+	RateLimitService_SettleMany_FullMethodName = "/headgate.ratelimit.v1.RateLimitService/SettleMany"
+	RateLimitService_Lease_FullMethodName      = "/headgate.ratelimit.v1.RateLimitService/Lease"
+	RateLimitService_GetQuota_FullMethodName   = "/headgate.ratelimit.v1.RateLimitService/GetQuota"
 )
 
 // RateLimitServiceClient is the client API for RateLimitService service.
@@ -42,6 +43,8 @@ type RateLimitServiceClient interface {
 	Reserve(ctx context.Context, in *ReserveRequest, opts ...grpc.CallOption) (*ReserveResponse, error)
 	// Settle ends a reservation with what was really used. The second Settle of the same id changes nothing.
 	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleResponse, error)
+	// SettleMany ends several reservations, each as Settle does, for the price of one message.
+	SettleMany(ctx context.Context, in *SettleManyRequest, opts ...grpc.CallOption) (*SettleManyResponse, error)
 	// Lease gives back the stock a router held, takes a fresh one, and says that the router is alive; one answer for each
 	// message, in order.
 	Lease(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LeaseRequest, LeaseResponse], error)
@@ -71,6 +74,16 @@ func (c *rateLimitServiceClient) Settle(ctx context.Context, in *SettleRequest, 
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SettleResponse)
 	err := c.cc.Invoke(ctx, RateLimitService_Settle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rateLimitServiceClient) SettleMany(ctx context.Context, in *SettleManyRequest, opts ...grpc.CallOption) (*SettleManyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SettleManyResponse)
+	err := c.cc.Invoke(ctx, RateLimitService_SettleMany_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +128,8 @@ type RateLimitServiceServer interface {
 	Reserve(context.Context, *ReserveRequest) (*ReserveResponse, error)
 	// Settle ends a reservation with what was really used. The second Settle of the same id changes nothing.
 	Settle(context.Context, *SettleRequest) (*SettleResponse, error)
+	// SettleMany ends several reservations, each as Settle does, for the price of one message.
+	SettleMany(context.Context, *SettleManyRequest) (*SettleManyResponse, error)
 	// Lease gives back the stock a router held, takes a fresh one, and says that the router is alive; one answer for each
 	// message, in order.
 	Lease(grpc.BidiStreamingServer[LeaseRequest, LeaseResponse]) error
@@ -135,6 +150,9 @@ func (UnimplementedRateLimitServiceServer) Reserve(context.Context, *ReserveRequ
 }
 func (UnimplementedRateLimitServiceServer) Settle(context.Context, *SettleRequest) (*SettleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Settle not implemented")
+}
+func (UnimplementedRateLimitServiceServer) SettleMany(context.Context, *SettleManyRequest) (*SettleManyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SettleMany not implemented")
 }
 func (UnimplementedRateLimitServiceServer) Lease(grpc.BidiStreamingServer[LeaseRequest, LeaseResponse]) error {
 	return status.Error(codes.Unimplemented, "method Lease not implemented")
@@ -199,6 +217,24 @@ func _RateLimitService_Settle_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RateLimitService_SettleMany_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SettleManyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RateLimitServiceServer).SettleMany(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RateLimitService_SettleMany_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RateLimitServiceServer).SettleMany(ctx, req.(*SettleManyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RateLimitService_Lease_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(RateLimitServiceServer).Lease(&grpc.GenericServerStream[LeaseRequest, LeaseResponse]{ServerStream: stream})
 }
@@ -238,6 +274,10 @@ var RateLimitService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Settle",
 			Handler:    _RateLimitService_Settle_Handler,
+		},
+		{
+			MethodName: "SettleMany",
+			Handler:    _RateLimitService_SettleMany_Handler,
 		},
 		{
 			MethodName: "GetQuota",

@@ -63,14 +63,28 @@ func (s *Server) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest) (*r
 
 // Settle ends a reservation.
 func (s *Server) Settle(ctx context.Context, r *ratelimitv1.SettleRequest) (*ratelimitv1.SettleResponse, error) {
-	err := s.Guard.Settle(ctx, store.Settlement{
-		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
-		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Unused: r.GetUnused(),
-	})
-	if err != nil {
+	if err := s.Guard.Settle(ctx, settlement(r)); err != nil {
 		return nil, unavailable(err)
 	}
 	return &ratelimitv1.SettleResponse{}, nil
+}
+
+// SettleMany ends reservations one by one.
+func (s *Server) SettleMany(ctx context.Context, r *ratelimitv1.SettleManyRequest) (*ratelimitv1.SettleManyResponse, error) {
+	answer := &ratelimitv1.SettleManyResponse{}
+	for i, one := range r.GetSettlements() {
+		if err := s.Guard.Settle(ctx, settlement(one)); err != nil {
+			answer.Failed = append(answer.Failed, int32(i)) //nolint:gosec // at most 256
+		}
+	}
+	return answer, nil
+}
+
+func settlement(r *ratelimitv1.SettleRequest) store.Settlement {
+	return store.Settlement{
+		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
+		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Unused: r.GetUnused(),
+	}
 }
 
 func unavailable(err error) error {

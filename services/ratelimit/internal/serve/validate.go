@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -20,6 +21,8 @@ const (
 	maxScopes = 4    // of a call
 	maxStocks = 1000 // of a renewal
 	maxHold   = 24 * time.Hour
+
+	maxSettlements = 256 // of a message
 )
 
 // Validate checks a request message before its handler sees it. Errors are MISSING_FIELD and INVALID_FIELD with the
@@ -29,12 +32,31 @@ func Validate(m proto.Message) error {
 	case *ratelimitv1.ReserveRequest:
 		return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()), hold(r))
 	case *ratelimitv1.SettleRequest:
-		return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()))
+		return settled(r)
+	case *ratelimitv1.SettleManyRequest:
+		return many(r.GetSettlements())
 	case *ratelimitv1.LeaseRequest:
 		return cmp.Or(name("holder", r.GetHolder()), stocks(r.GetStocks()))
 	case *ratelimitv1.GetQuotaRequest:
 		if len(r.GetKeyId()) > maxName {
 			return invalid("key_id", "must be at most %d bytes", maxName)
+		}
+	}
+	return nil
+}
+
+func settled(r *ratelimitv1.SettleRequest) error {
+	return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()))
+}
+
+func many(list []*ratelimitv1.SettleRequest) error {
+	if len(list) > maxSettlements {
+		return invalid("settlements", "must be at most %d", maxSettlements)
+	}
+	for i, r := range list {
+		var f *fault.Error
+		if err := settled(r); errors.As(err, &f) {
+			return invalid("settlements["+strconv.Itoa(i)+"]."+f.Metadata["field"], "isn't as it has to be: %s", f.Message)
 		}
 	}
 	return nil

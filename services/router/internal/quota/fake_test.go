@@ -200,6 +200,15 @@ func (f *fake) Settle(ctx context.Context, r *ratelimitv1.SettleRequest, _ ...gr
 	return &ratelimitv1.SettleResponse{}, nil
 }
 
+func (f *fake) SettleMany(ctx context.Context, r *ratelimitv1.SettleManyRequest, _ ...grpc.CallOption) (*ratelimitv1.SettleManyResponse, error) {
+	for _, one := range r.GetSettlements() {
+		if _, err := f.Settle(ctx, one); err != nil {
+			return nil, err
+		}
+	}
+	return &ratelimitv1.SettleManyResponse{}, nil
+}
+
 func (f *fake) renew(r *ratelimitv1.LeaseRequest) *ratelimitv1.LeaseResponse {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -45,14 +45,15 @@ type Keeper struct {
 	log     *slog.Logger
 	timeout time.Duration
 
-	stocks  shelves
-	ids     atomic.Uint64
-	live    atomic.Int64 // routers, this one included
-	met     atomic.Bool  // the service has told how many live
-	began   time.Time
-	health  health
-	settles chan *ratelimitv1.SettleRequest
-	hungry  chan struct{}
+	stocks shelves
+	ids    atomic.Uint64
+	live   atomic.Int64 // routers, this one included
+	met    atomic.Bool  // the service has told how many live
+	began  time.Time
+	health health
+	// settles are told at once, gathered together with others.
+	settles, gathered chan *ratelimitv1.SettleRequest
+	hungry            chan struct{}
 
 	mu     sync.Mutex
 	active []*stock // that are renewed
@@ -70,7 +71,7 @@ const maxSettles = 1 << 16
 func New(client ratelimitv1.RateLimitServiceClient, o Options) *Keeper {
 	k := &Keeper{
 		client: client, holder: o.Holder + "-" + rand.Text(), clock: o.Clock, log: o.Logger, timeout: o.Timeout,
-		settles: make(chan *ratelimitv1.SettleRequest, maxSettles), hungry: make(chan struct{}, 1),
+		settles: make(chan *ratelimitv1.SettleRequest, maxSettles), gathered: make(chan *ratelimitv1.SettleRequest, maxSettles), hungry: make(chan struct{}, 1),
 	}
 	if k.clock == nil {
 		k.clock = time.Now

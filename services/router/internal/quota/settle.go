@@ -18,12 +18,21 @@ const (
 	settleAttempts = 300
 	// lastSettles bounds how long those under way hold up the end.
 	lastSettles = 2 * time.Second
+	// gather is how long settlements that nobody waits for are gathered, and together how many go in one message.
+	gather, together = 50 * time.Millisecond, 256
 )
 
-// enqueue has a reservation settled, without waiting.
+// enqueue has a reservation settled, without waiting: at once where somebody may wait for its place, else together with
+// others.
 func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest) {
+	queue := k.gathered
+	for _, scope := range s.GetScopes() {
+		if scope.GetLimits().GetConcurrentRequests() > 0 {
+			queue = k.settles
+		}
+	}
 	select {
-	case k.settles <- s:
+	case queue <- s:
 	default:
 		k.log.Warn("too many settlements under way: a reservation stays spent until it runs out")
 	}
@@ -35,6 +44,7 @@ func (k *Keeper) settleAll(ctx context.Context) {
 	for range settlers {
 		wg.Go(func() { k.settler(ctx) })
 	}
+	wg.Go(func() { k.gatherer(ctx) })
 	wg.Wait()
 }
 
@@ -44,10 +54,67 @@ func (k *Keeper) settler(ctx context.Context) {
 		case s := <-k.settles:
 			k.tell(ctx, s)
 		case <-ctx.Done():
-			k.tellRest(ctx)
+			k.tellRest(ctx, k.settles)
 			return
 		}
 	}
+}
+
+// gatherer tells settlements that nobody waits for, many in one message.
+func (k *Keeper) gatherer(ctx context.Context) {
+	for {
+		select {
+		case s := <-k.gathered:
+			if len(k.gathered) < together {
+				wait(ctx, gather)
+			}
+			k.tellMany(ctx, k.drawn(s))
+		case <-ctx.Done():
+			k.tellRest(ctx, k.gathered)
+			return
+		}
+	}
+}
+
+// drawn is a message's worth of what was gathered.
+func (k *Keeper) drawn(first *ratelimitv1.SettleRequest) []*ratelimitv1.SettleRequest {
+	list := []*ratelimitv1.SettleRequest{first}
+	for len(list) < together {
+		select {
+		case s := <-k.gathered:
+			list = append(list, s)
+		default:
+			return list
+		}
+	}
+	return list
+}
+
+// tellMany repeats settlements until all are done; by their ids they count once.
+func (k *Keeper) tellMany(ctx context.Context, list []*ratelimitv1.SettleRequest) {
+	for range settleAttempts {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		answer, err := k.client.SettleMany(bounded, &ratelimitv1.SettleManyRequest{Settlements: list})
+		cancel()
+		if err == nil {
+			list = failed(list, answer.GetFailed())
+		}
+		if len(list) == 0 || !wait(ctx, settlePause) {
+			return
+		}
+	}
+	k.log.Warn("settlements couldn't be told: the reservations stay spent until they run out", "count", len(list))
+}
+
+// failed are those that have to be repeated.
+func failed(list []*ratelimitv1.SettleRequest, places []int32) []*ratelimitv1.SettleRequest {
+	var again []*ratelimitv1.SettleRequest
+	for _, i := range places {
+		if int(i) < len(list) {
+			again = append(again, list[i])
+		}
+	}
+	return again
 }
 
 // tell repeats a settlement until it is done; by its id it counts once.
@@ -63,12 +130,12 @@ func (k *Keeper) tell(ctx context.Context, s *ratelimitv1.SettleRequest) {
 	k.log.Warn("a settlement couldn't be told: the reservation stays spent until it runs out")
 }
 
-func (k *Keeper) tellRest(ctx context.Context) {
+func (k *Keeper) tellRest(ctx context.Context, queue <-chan *ratelimitv1.SettleRequest) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSettles)
 	defer cancel()
 	for ctx.Err() == nil {
 		select {
-		case s := <-k.settles:
+		case s := <-queue:
 			_, _ = k.client.Settle(ctx, s)
 		default:
 			return

@@ -8,9 +8,8 @@ import (
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
-// call is a reservation, open or settled.
+// call is a reservation under way.
 type call struct {
-	open   bool
 	ends   time.Time
 	holder string
 	tokens int64
@@ -32,6 +31,9 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 	if old, ok := t.calls[c.ID]; ok && now.Before(old.ends) {
 		return old.answer, nil
 	}
+	if until, ok := t.settled[c.ID]; ok && now.UnixNano() < until {
+		return store.Answer{}, nil
+	}
 	accounts := make([]*account, len(c.Scopes))
 	var refusal *store.Refusal
 	for i, scope := range c.Scopes {
@@ -41,7 +43,7 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 	if refusal != nil {
 		return store.Answer{Refusal: refusal, Balances: balancesOf(accounts)}, nil
 	}
-	made := &call{open: true, ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens}
+	made := &call{ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens}
 	for i, a := range accounts {
 		made.taken = append(made.taken, a.take(nameOf(c.Scopes[i]), c, now))
 	}
@@ -79,18 +81,21 @@ func (s *Store) Settle(_ context.Context, x store.Settlement) error {
 	t, parts := s.lock(x.Tenant)
 	defer t.mu.Unlock()
 	now := s.clock()
-	c, ok := t.calls[x.ID]
-	if !ok || !now.Before(c.ends) {
-		t.calls[x.ID] = &call{ends: now.Add(store.Keep)}
+	if until, ok := t.settled[x.ID]; ok && now.UnixNano() < until {
 		return nil
 	}
-	if !c.open {
+	t.settled[x.ID] = now.Add(store.Keep).UnixNano()
+	c, ok := t.calls[x.ID]
+	if !ok {
+		return nil
+	}
+	delete(t.calls, x.ID)
+	if !now.Before(c.ends) {
 		return nil
 	}
 	for _, scope := range x.Scopes {
 		c.settle(nameOf(scope), x, t.account(scope, parts, now))
 	}
-	c.open, c.taken, c.ends = false, nil, now.Add(store.Keep)
 	return nil
 }
 

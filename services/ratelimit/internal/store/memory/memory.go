@@ -23,8 +23,9 @@ type Store struct {
 type tenant struct {
 	mu       sync.Mutex
 	accounts map[name]*account
-	calls    map[string]*call
-	swept    bool // removed from the store; whoever waited for the lock looks again
+	calls    map[string]*call // under way
+	settled  map[string]int64 // until when a settled one is remembered, in nanoseconds since 1970
+	swept    bool             // removed from the store; whoever waited for the lock looks again
 }
 
 // name is an account within a tenant.
@@ -54,7 +55,7 @@ func (s *Store) lock(id string) (*tenant, int64) {
 		s.mu.Lock()
 		t, ok := s.tenants[id]
 		if !ok {
-			t = &tenant{accounts: make(map[name]*account), calls: make(map[string]*call)}
+			t = &tenant{accounts: make(map[name]*account), calls: make(map[string]*call), settled: make(map[string]int64)}
 			s.tenants[id] = t
 		}
 		parts := s.parts
@@ -82,8 +83,9 @@ func (t *tenant) account(s store.Scope, parts int64, now time.Time) *account {
 func (s *Store) Has(tenant, id string) bool {
 	t, _ := s.lock(tenant)
 	defer t.mu.Unlock()
-	_, ok := t.calls[id]
-	return ok
+	_, open := t.calls[id]
+	_, settled := t.settled[id]
+	return open || settled
 }
 
 // Balances tells how limits stand.
@@ -137,7 +139,7 @@ func (s *Store) Sweep() {
 	for _, id := range s.ids() {
 		t, _ := s.lock(id)
 		t.sweep(now)
-		t.swept = len(t.accounts) == 0 && len(t.calls) == 0
+		t.swept = len(t.accounts) == 0 && len(t.calls) == 0 && len(t.settled) == 0
 		gone := t.swept
 		t.mu.Unlock()
 		if gone {
@@ -168,6 +170,11 @@ func (t *tenant) sweep(now time.Time) {
 	for id, c := range t.calls {
 		if !now.Before(c.ends) {
 			delete(t.calls, id)
+		}
+	}
+	for id, until := range t.settled {
+		if now.UnixNano() >= until {
+			delete(t.settled, id)
 		}
 	}
 	for id, a := range t.accounts {
