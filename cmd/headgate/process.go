@@ -190,6 +190,11 @@ type peers struct {
 // before what it asks is there.
 type callers struct{ auth.Verifier }
 
+// VerifyID implements auth.IDVerifier.
+func (c *callers) VerifyID(ctx context.Context, id string) (auth.Principal, error) {
+	return auth.VerifyID(ctx, c.Verifier, id)
+}
+
 // newServer makes the one gRPC server of the process; services are added to it before it is served.
 func (p *process) newServer(name string) {
 	p.server = rpc.NewServer(rpc.Options{

@@ -270,6 +270,41 @@ func TestContext(t *testing.T) {
 	}
 }
 
+// A process of the mesh may act for a key that is valid; nobody else is believed whom they act for.
+func TestOnBehalf(t *testing.T) {
+	t.Parallel()
+	secret := auth.Secret("0123456789abcdef")
+	g := &auth.Gate{
+		Rules: auth.NewRules(
+			routerv1.File_headgate_router_v1_router_proto.Services().Get(0), routerv1.File_headgate_router_v1_relay_proto.Services().Get(0)),
+		Verifier: auth.FirstOf(broken{}, auth.NewAdminKey("k")), Peers: auth.NewPeerVerifier(secret),
+	}
+	name, value, _ := auth.PeerCredentials("batch", secret).Metadata()
+	const chat, relay = "/headgate.router.v1.RouterService/Chat", "/headgate.router.v1.RelayService/Relay"
+	cases := []struct {
+		name, method string
+		metadata     []string
+		want         string
+	}{
+		{"a peer, internal", relay, []string{name, value, "x-headgate-internal-on-behalf", "admin"}, "admin"},
+		{"a peer, public", chat, []string{name, value, "x-headgate-internal-on-behalf", "admin"}, "admin"},
+		{"a key that isn't there", relay, []string{name, value, "x-headgate-internal-on-behalf", "key_gone"}, ""},
+		{"two keys", relay, []string{name, value, "x-headgate-internal-on-behalf", "admin", "x-headgate-internal-on-behalf", "b"}, ""},
+		{"no peer", chat, []string{"x-headgate-internal-on-behalf", "admin"}, ""},
+		{"a false peer", chat, []string{name, "batch 00", "x-headgate-internal-on-behalf", "admin"}, ""},
+		{"a wrong key beside it", relay, []string{name, value, "x-headgate-internal-on-behalf", "admin", "authorization", "Bearer x"}, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d, err := g.Admit(metadata.NewIncomingContext(t.Context(), metadata.Pairs(c.metadata...)), c.method)
+			if got := d.Principal.KeyID; got != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestGateWithoutVerifiersRefuses(t *testing.T) {
 	t.Parallel()
 	g := &auth.Gate{Rules: auth.NewRules(routerv1.File_headgate_router_v1_router_proto.Services().Get(0))}

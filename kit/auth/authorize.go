@@ -58,10 +58,7 @@ func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
 		return err
 	}
 	if key == "" {
-		if rule.Public {
-			return missingKey()
-		}
-		return nil
+		return g.readBehalf(ctx, rule, d)
 	}
 	if g.Verifier == nil {
 		return invalidKey()
@@ -72,6 +69,22 @@ func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
 	}
 	d.Principal, d.HasKey, d.Key = p, true, key
 	return nil
+}
+
+// readBehalf believes a process of the mesh whom it acts for, where nobody's key travels with the call.
+func (g *Gate) readBehalf(ctx context.Context, rule Rule, d *Decision) error {
+	ids := metadata.ValueFromIncomingContext(ctx, meta.InternalOnBehalf)
+	switch {
+	case len(ids) == 0 && rule.Public:
+		return missingKey()
+	case len(ids) == 0:
+		return nil
+	case len(ids) > 1 || d.Peer == "" || g.Verifier == nil:
+		return notAPeer()
+	}
+	p, err := VerifyID(ctx, g.Verifier, ids[0])
+	d.Principal, d.HasKey = p, err == nil
+	return err
 }
 
 func roleDenied(role accessv1.Role) *fault.Error {

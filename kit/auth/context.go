@@ -11,6 +11,8 @@ type Decision struct {
 	Key string
 	// Peer is the process of the mesh that calls, or "".
 	Peer string
+	// OnBehalf is the id of the key that calls made with this context act for, where there is no Key.
+	OnBehalf string
 }
 
 // decisionKey is the one place in a context where all of this stands: a context costs as much as it is deep.
@@ -52,6 +54,17 @@ func WithKey(ctx context.Context, key string) context.Context {
 
 // Key returns the caller's key, or "".
 func Key(ctx context.Context) string { return decision(ctx).Key }
+
+// WithOnBehalf returns a context in which calls act for the key of this id, whose owner isn't there any more. Only
+// processes of the mesh are believed that.
+func WithOnBehalf(ctx context.Context, keyID string) context.Context {
+	d := decision(ctx)
+	d.OnBehalf = keyID
+	return NewDecisionContext(ctx, d)
+}
+
+// OnBehalf returns the id of the key that calls act for, or "".
+func OnBehalf(ctx context.Context) string { return decision(ctx).OnBehalf }
 
 // WithPeer returns a context that names the process of the mesh that made the call.
 func WithPeer(ctx context.Context, name string) context.Context {

@@ -92,7 +92,20 @@ func (k *Keyring) Verify(_ context.Context, key string) (auth.Principal, error) 
 	if t == nil || k.silent(now) > k.options.StaleAfter {
 		return auth.Principal{}, k.unavailable(t)
 	}
-	c := t.find(k.hasher.Hash(key))
+	return valid(t.find(k.hasher.Hash(key)), now)
+}
+
+// VerifyID implements auth.IDVerifier: it is Verify for a key that is known by its id.
+func (k *Keyring) VerifyID(_ context.Context, id string) (auth.Principal, error) {
+	now := k.options.Clock()
+	t := k.table.Load()
+	if t == nil || k.silent(now) > k.options.StaleAfter {
+		return auth.Principal{}, k.unavailable(t)
+	}
+	return valid(t.byID(id), now)
+}
+
+func valid(c *credential, now time.Time) (auth.Principal, error) {
 	if c == nil {
 		return auth.Principal{}, invalidKey()
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
@@ -20,8 +21,10 @@ const shards = 1 << 12
 type table struct {
 	pieces [shards]atomic.Pointer[piece]
 	size   atomic.Int64
-	// hashes are the keys by id, and shared says whether readers see the table yet; both are for the writer alone.
+	// hashes are the keys by id; the lock is for who reads them beside the writer.
+	mu     sync.RWMutex
 	hashes map[string]apikey.Hash
+	// shared says whether readers see the table yet; it is for the writer alone.
 	shared bool
 }
 
@@ -62,6 +65,17 @@ func (t *table) find(h apikey.Hash) *credential {
 	return nil
 }
 
+// byID returns a key by its id, nil where there is none.
+func (t *table) byID(id string) *credential {
+	t.mu.RLock()
+	hash, ok := t.hashes[id]
+	t.mu.RUnlock()
+	if !ok {
+		return nil
+	}
+	return t.find(hash)
+}
+
 // apply takes over what one message says: first the keys that are valid, then those that aren't any more.
 func (t *table) apply(m *keysv1.WatchResponse) error {
 	for _, c := range m.GetCredentials() {
@@ -84,7 +98,9 @@ func (t *table) put(c *keysv1.Credential) error {
 	if old, ok := t.hashes[id]; ok && old != hash {
 		t.remove(id)
 	}
+	t.mu.Lock()
 	t.hashes[id] = hash
+	t.mu.Unlock()
 	fresh := entry{tag: tag(&hash), key: &credential{hash: hash, principal: principal(c.GetKey())}}
 	t.change(hash, func(p piece) piece { return append(without(p, hash), fresh) }) // in one step: a key that only changed is known all along
 	return nil
@@ -95,7 +111,9 @@ func (t *table) remove(id string) {
 	if !ok {
 		return
 	}
+	t.mu.Lock()
 	delete(t.hashes, id)
+	t.mu.Unlock()
 	t.change(hash, func(p piece) piece { return without(p, hash) })
 }
 

@@ -51,6 +51,8 @@ const (
 	InternalPrefix = "x-headgate-internal-"
 	// InternalPeer proves a process of the mesh: "<name> <hex token>".
 	InternalPeer = InternalPrefix + "peer"
+	// InternalOnBehalf is the id of the key that a process of the mesh acts for.
+	InternalOnBehalf = InternalPrefix + "on-behalf"
 	// Authorization and APIKey are the two places a caller's key may stand in.
 	Authorization = "authorization"
 	APIKey        = "x-api-key"

@@ -57,6 +57,8 @@ func (c *calls) attach(ctx context.Context) context.Context {
 	}
 	if key := auth.Key(ctx); key != "" {
 		list = append(list, meta.Authorization, "Bearer "+key)
+	} else if id := auth.OnBehalf(ctx); id != "" {
+		list = append(list, meta.InternalOnBehalf, id)
 	}
 	if k, v, ok := c.options.Credentials.Metadata(); ok {
 		list = append(list, k, v)
