@@ -54,6 +54,7 @@ test-sdks: build ## try the official SDKs for TypeScript and Python (needs node 
 .PHONY: test-examples
 test-examples: build ## try the examples beside a running mesh (needs python, fetches packages)
 	./examples/python-provider/test.sh $(BIN)/headgate
+	./examples/classify-records/test.sh $(BIN)/headgate
 
 .PHONY: grpcurl
 grpcurl: $(BIN)/grpcurl ## build grpcurl into .bin/

@@ -54,22 +54,9 @@ func newKeyCommand(e env, verb string) *keyCommand {
 	return c
 }
 
-// parse reads the arguments, of which want are no flags; those may stand before flags or after.
+// parse reads the arguments, of which want are no flags.
 func (c *keyCommand) parse(args []string, want int) ([]string, error) {
-	var rest []string
-	for {
-		if err := c.flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if c.flags.NArg() == 0 {
-			break
-		}
-		rest, args = append(rest, c.flags.Arg(0)), c.flags.Args()[1:]
-	}
-	if len(rest) != want {
-		return nil, errors.New(keyUsage)
-	}
-	return rest, nil
+	return parseMixed(c.flags, args, want, keyUsage)
 }
 
 // call dials the mesh and asks it.
