@@ -12,7 +12,7 @@ func (c *candidate) card() bool {
 	case !possible || same(d):
 		return false
 	case !usual || !c.evenly() || c.row(false) || c.x.suffix(c.at):
-		return c.near()&ofCard != 0
+		return c.near()&ofCard != 0 && !c.row(true)
 	}
 	return !c.x.unlike(c.at, c.end, ofCard)
 }
@@ -22,7 +22,7 @@ func (c *candidate) evenly() bool {
 	if c.groups == 1 {
 		return true
 	}
-	if c.separator == '?' || c.separator == '/' {
+	if c.separator == '?' || c.separator == '/' || c.separator == ',' {
 		return false
 	}
 	switch string(c.look()) {

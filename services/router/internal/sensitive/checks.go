@@ -90,6 +90,10 @@ func day(month, day int) bool {
 func yymmdd(d []byte) bool { return day(value(d[2:4]), value(d[4:6])) }
 func ddmmyy(d []byte) bool { return day(value(d[2:4]), value(d[:2])) }
 
+func compactDate(d []byte) bool {
+	return year(value(d[:4])) && yymmdd(d[2:]) || year(value(d[4:])) && ddmmyy(d)
+}
+
 // ssn: the ranges that the Social Security Administration never gives out.
 func ssn(d []byte) bool {
 	area := value(d[:3])
@@ -113,6 +117,9 @@ func nino(d []byte) bool {
 	return true
 }
 
+// ninoExample: the prefix that the authority itself uses in examples.
+func ninoExample(d []byte) bool { return d[0] == 'Q' && d[1] == 'Q' && d[8] <= 'D' }
+
 func nhs(d []byte) bool {
 	check := 11 - weighted(d, 10, 9, 8, 7, 6, 5, 4, 3, 2)%11
 	return check%11 == int(d[9]-'0') && check != 10 && !same(d)
@@ -129,6 +136,8 @@ func ppsn(d []byte) bool {
 const dniLetters = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 func dni(d []byte) bool { return d[8] == dniLetters[value(d[:8])%23] }
+
+func dniES(d []byte) bool { return string(d[:2]) == "ES" && dni(d[2:]) }
 
 func nie(d []byte) bool {
 	return d[0] >= 'X' && d[8] == dniLetters[(int(d[0]-'X')*10_000_000+value(d[1:8]))%23]
@@ -402,7 +411,7 @@ func sin(d []byte) bool { return luhn(d) && d[0] != '0' && d[0] != '8' && !same(
 
 func tfn(d []byte) bool {
 	if len(d) == 8 {
-		return weighted(d, 10, 7, 8, 4, 6, 3, 5, 1)%11 == 0
+		return d[0] != '0' && weighted(d, 10, 7, 8, 4, 6, 3, 5, 1)%11 == 0
 	}
 	return weighted(d, 1, 4, 3, 7, 5, 8, 6, 9, 10)%11 == 0
 }

@@ -25,6 +25,11 @@ const (
 	// ofBriefID are names of ids so short that they only count close by.
 	ofBriefID
 	ofExample
+	// ofCedula, ofSteuer and ofCompany are names of numbers without a check, or with a weak one.
+	ofCedula
+	ofSteuer
+	ofCompany
+	ofCCCD
 	// ofOther is what is numbered and concerns nobody: orders, parts, versions.
 	ofOther
 )
@@ -35,41 +40,60 @@ const (
 	lookClose = 26
 )
 
-// memo keeps the topics around the last place asked for.
+// memo keeps what was read around places: candidates share where they begin, and where they end.
 type memo struct {
-	at, end int
-	known   bool
-	topics  topics
+	// at is where the candidate begins that before and closely belong to, one more than its place.
+	at              int
+	before, closely topics
+	// after is what follows ends, by the end's last bits; ends are one more, too.
+	after [16]struct {
+		end   int
+		found topics
+	}
+}
+
+// before tells what the text speaks of shortly before a place, and right before it.
+func (x *text) before(at int) (found, closely topics) {
+	if m := &x.near; m.at != at+1 {
+		m.at, m.before, m.closely = at+1, x.read(max(at-lookBack, 0), at), x.read(max(at-lookClose, 0), at)
+	}
+	return x.near.before, x.near.closely
+}
+
+// after tells what the text speaks of shortly after a place, in the same line.
+func (x *text) after(end int) topics {
+	m := &x.near.after[end&15]
+	if m.end != end+1 {
+		m.end, m.found = end+1, x.read(end, x.lineEnd(end))
+	}
+	return m.found
 }
 
 // around tells what the text speaks of shortly before at and after end, and what the text as a whole is called.
 func (x *text) around(at, end int) topics {
-	if !x.near.known || x.near.at != at || x.near.end != end {
-		found := x.read(max(at-lookBack, 0), at) | x.read(end, x.lineEnd(end))
-		if found&ofBriefID != 0 && (x.read(max(at-lookClose, 0), at)|x.read(end, min(end+lookClose, x.lineEnd(end))))&ofBriefID != 0 {
-			found |= ofID
-		}
-		x.near = memo{at, end, true, found}
+	before, closely := x.before(at)
+	after := x.after(end)
+	found := before | after | x.said
+	if (closely|after|x.said)&ofBriefID != 0 {
+		found |= ofID
 	}
-	if x.said&ofBriefID != 0 {
-		return x.near.topics | x.said | ofID
-	}
-	return x.near.topics | x.said
+	return found
 }
 
 // unlike reports that the words right before a number say that it is the number of something else, and none says that
 // it is what it looks like.
 func (x *text) unlike(at, end int, wanted topics) bool {
-	if (x.read(max(at-lookClose, 0), at)|x.said)&ofOther == 0 {
-		return false
-	}
-	return x.around(at, end)&wanted == 0
+	_, closely := x.before(at)
+	return (closely|x.said)&ofOther != 0 && x.around(at, end)&wanted == 0
 }
 
 // rather reports that the words right before a number speak of something else than what is wanted.
 func (x *text) rather(at int, wanted topics) bool {
-	found := x.read(max(at-lookClose, 0), at)
-	return found&(ofPhone|ofOther|ofCard|ofBank) != 0 && found&wanted == 0
+	_, closely := x.before(at)
+	if closely&ofBriefID != 0 {
+		closely |= ofID
+	}
+	return closely&(ofPhone|ofOther|ofCard|ofBank) != 0 && closely&wanted == 0
 }
 
 func (x *text) lineEnd(from int) int {
@@ -124,7 +148,7 @@ func topicsOf(text []byte) (found topics) {
 	for i, c := range text {
 		class := classes[c]
 		starts := c >= 0xe0 || !inside && (class == isLower || class == isHigh || c == '#')
-		inside = class == isLower || class == isHigh && (c >= 0xc0 && c < 0xe0 || c < 0xc0 && inside)
+		inside = class&isAlnum != 0 || class == isHigh && (c >= 0xc0 && c < 0xe0 || c < 0xc0 && inside)
 		if !starts {
 			continue
 		}

@@ -1,8 +1,8 @@
 package sensitive
 
 import (
-	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // dated finds the date of a birth, where words say that it is one.
@@ -82,24 +82,35 @@ func (x *text) dateSign(at int) (sign byte, next int) {
 	return 0, at
 }
 
-// months are the beginnings of the months' names.
-var months = []string{
-	"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mär", "mrz", "mai", "okt", "dez",
-	"fév", "fev", "avr", "jui", "aoû", "aou", "déc", "ene", "abr", "ago", "dic", "mag", "giu", "lug", "set", "ott", "gen", "out",
-	"mei", "maa", "maj", "sty", "lut", "kwi", "cze", "lip", "sie", "wrz", "paź", "lis", "gru", "янв", "фев", "мар", "апр",
-	"мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек",
-}
+// months are the first three letters of the months' names.
+var months = func() map[string]bool {
+	names := make(map[string]bool)
+	for _, m := range strings.Fields(`jan feb mar apr may jun jul aug sep oct nov dec mär mrz mai okt dez fév fev avr jui aoû aou
+		déc ene abr ago dic mag giu lug set ott gen out mei maa maj sty lut kwi cze lip sie wrz paź lis gru янв фев мар апр мая
+		июн июл авг сен окт ноя дек`) {
+		names[m] = true
+	}
+	return names
+}()
 
-// month is the end of a month's name at a place.
+// month is the end of a month's name at a place; 0 where there is none.
 func (x *text) month(at int) int {
-	end := at
+	end, letters, third := at, 0, 0
 	for end < len(x.t) && end-at < 24 && classes[x.t[end]]&(isLetter|isHigh) != 0 {
-		end++
+		_, n := utf8.DecodeRune(x.t[end:])
+		end += n
+		if letters++; letters == 3 {
+			third = end
+		}
 	}
-	if name := lowered(x.lower[:0], x.t[at:end]); slices.ContainsFunc(months, func(m string) bool { return strings.HasPrefix(string(name), m) }) {
-		return end
+	if third == 0 {
+		return 0
 	}
-	return 0
+	x.lower = lowered(x.lower[:0], x.t[at:third])
+	if !months[string(x.lower)] {
+		return 0
+	}
+	return end
 }
 
 // spelledDate is the end of 12 March 1985, 12. März 1985, 12 de marzo de 1985, 3rd of May 1985.

@@ -2,6 +2,7 @@ package sensitive
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,7 +10,7 @@ import (
 
 // dictionary finds whole words in any case.
 type dictionary struct {
-	// entries are the phrases by the first word in them.
+	// entries are the phrases by the first word in them, longest first.
 	entries map[string][]entry
 	// anywhere are the phrases of scripts without spaces, which are found within a run of letters.
 	anywhere [][]byte
@@ -56,6 +57,7 @@ func (d *dictionary) put(phrase []byte) {
 	}
 	word := string(phrase[from:end])
 	d.entries[word] = append(d.entries[word], entry{phrase, from})
+	slices.SortStableFunc(d.entries[word], func(a, b entry) int { return len(b.phrase) - len(a.phrase) })
 }
 
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
@@ -85,29 +87,18 @@ func (d *dictionary) find(x *text, k kind) []hit {
 
 func (d *dictionary) words(x *text, k kind, hits []hit) []hit {
 	for at := 0; at < len(x.t); {
-		r, n := utf8.DecodeRune(x.t[at:])
-		if !inWord(r) {
+		end := x.wholeWord(at)
+		if end == at {
+			_, n := utf8.DecodeRune(x.t[at:])
 			at += n
 			continue
 		}
-		end := at
-		x.lower = x.lower[:0]
-		for end < len(x.t) {
-			r, n := utf8.DecodeRune(x.t[end:])
-			if !inWord(r) {
-				break
-			}
-			x.lower = utf8.AppendRune(x.lower, unicode.ToLower(r))
-			end += n
-		}
 		next := end
 		for _, e := range d.entries[string(x.lower)] {
-			if from := at - e.before; from >= 0 {
-				if stop := e.ends(x.t, from); stop > 0 {
-					hits = append(hits, hit{from, stop, k})
-					next = max(next, stop)
-					break
-				}
+			if stop := e.ends(x.t, at-e.before); stop > 0 {
+				hits = append(hits, hit{at - e.before, stop, k})
+				next = max(next, stop)
+				break
 			}
 		}
 		at = next
@@ -115,8 +106,37 @@ func (d *dictionary) words(x *text, k kind, hits []hit) []hit {
 	return hits
 }
 
+// wholeWord is the end of the letters and digits at a place; x.lower holds them in small letters.
+func (x *text) wholeWord(at int) int {
+	x.lower = x.lower[:0]
+	for at < len(x.t) {
+		b := x.t[at]
+		if b < utf8.RuneSelf {
+			if classes[b]&isAlnum == 0 {
+				break
+			}
+			if classes[b] == isUpper {
+				b |= 0x20
+			}
+			x.lower = append(x.lower, b)
+			at++
+			continue
+		}
+		r, n := utf8.DecodeRune(x.t[at:])
+		if !inWord(r) {
+			break
+		}
+		x.lower = utf8.AppendRune(x.lower, unicode.ToLower(r))
+		at += n
+	}
+	return at
+}
+
 // ends is where the phrase ends that begins at a place of text; 0 where it doesn't.
 func (e entry) ends(text []byte, at int) int {
+	if at < 0 {
+		return 0
+	}
 	for i := 0; i < len(e.phrase); {
 		want, n := utf8.DecodeRune(e.phrase[i:])
 		i += n

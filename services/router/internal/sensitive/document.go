@@ -40,13 +40,17 @@ func (c *candidate) hongKong() bool {
 
 // announced: the words right before say that this is a passport's or a licence's number.
 func (c *candidate) announced() bool {
-	if c.k < minDocument || c.groups > 5 || c.separator == ',' || c.separator == '.' || c.k-c.letters < 4 || c.letters > 6 && c.groups > 1 || c.dateLike() {
+	if c.k < minDocument || c.groups > 5 || c.separator == ',' || c.separator == '.' {
 		return false
 	}
-	if c.lower > 0 && c.groups > 1 { // words follow the number
+	if c.k-c.letters < 4 || c.letters > 6 && c.groups > 1 || c.dateLike() {
 		return false
 	}
-	means := c.x.said | c.x.read(max(c.at-lookBack+24, 0), c.at)
+	if c.lower > 0 && (c.groups > 1 || c.lower > 2 || c.shapes != 2 || number(c.chars[0])) { // words follow the number, or it is none
+		return false
+	}
+	means, _ := c.x.before(c.at)
+	means |= c.x.said
 	return means&(ofPassport|ofLicence) != 0 && means&(ofOther|ofPhone) == 0 || c.groups == 1 && c.identityCard(means)
 }
 

@@ -19,7 +19,11 @@ var ibanLengths = map[[2]byte]int{
 	{'U', 'A'}: 29, {'V', 'A'}: 22, {'V', 'G'}: 24, {'X', 'K'}: 20, {'Y', 'E'}: 30,
 }
 
-const maxIBAN = 34
+const (
+	maxIBAN = 34
+	// minIBANDigits is less than any country has; names in programs have fewer.
+	minIBANDigits = 8
+)
 
 // iban finds an account number of ISO 13616, in groups of any size.
 func (x *text) iban(at int) bool {
@@ -43,7 +47,10 @@ func (x *text) iban(at int) bool {
 			return false
 		}
 	}
-	if _, _, digits, _, _ := kindsOf(chars); digits < 8 || alnum(x.at(end)) || x.at(end) == '_' || !number(chars[2]) || !number(chars[3]) || mod97(chars) != 1 {
+	if alnum(x.at(end)) || x.at(end) == '_' || !number(chars[2]) || !number(chars[3]) || mod97(chars) != 1 {
+		return false
+	}
+	if _, _, digits, _, _ := kindsOf(chars); digits < minIBANDigits {
 		return false
 	}
 	x.add(iban, at, end)
@@ -73,30 +80,38 @@ func (c *candidate) account() (kind, bool) {
 	if bytes.Equal(c.look(), []byte{2, '-', 2, '-', 2}) {
 		return bankAccount, c.sortCode()
 	}
-	if c.separator == '-' && c.first == 4 || c.first == 4 && c.groups == 1 {
+	if c.separator == '-' && c.first == 4 || c.groups == 1 && c.k == 8 && (c.chars[0] == '1' || c.chars[0] == '2') && yymmdd(c.chars[2:8]) {
 		return 0, false
 	}
 	return bankAccount, c.k >= 7 && c.near()&ofBank != 0 && c.x.accountBefore(c.at)
 }
 
 func (c *candidate) sortCode() bool {
-	back := c.x.before(c.at, lookClose)
+	back := c.x.leading(c.at, lookClose)
 	return bytes.Contains(back, []byte("sort"))
+}
+
+// accountWords come right before the number of an account at a bank.
+var accountWords = []string{
+	"bank account", "checking acc", "savings acc", "checking number", "account number", "account no", "acct",
+	"kontonummer", "konto-nr", "kto", "rekening", "cuenta", "conta ", "conto ", "rachun", "konta", "compte", "a/c",
+	"账号", "口座",
 }
 
 // accountBefore reports that the words right before a number call it an account's, not a customer's.
 func (x *text) accountBefore(at int) bool {
-	back := x.before(at, lookClose+14)
-	for _, word := range []string{"bank account", "checking", "savings", "account number", "account no", "acct", "kontonummer", "konto-nr", "kto", "rekening", "cuenta", "conta ", "conto ", "rachun", "konta", "compte", "a/c", "账号", "口座"} {
+	back := x.leading(at, lookClose+14)
+	for _, word := range accountWords {
 		if bytes.Contains(back, []byte(word)) {
-			return x.read(max(at-lookBack, 0), at)&ofOther == 0
+			found, _ := x.before(at)
+			return found&ofOther == 0
 		}
 	}
 	return false
 }
 
-// before is the text right before a place in small letters, until the next use of it.
-func (x *text) before(at, size int) []byte {
+// leading is the text right before a place in small letters, until the next use of it.
+func (x *text) leading(at, size int) []byte {
 	x.lower = lowered(x.lower[:0], x.t[max(at-size, 0):at])
 	return x.lower
 }

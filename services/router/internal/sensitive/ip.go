@@ -93,7 +93,7 @@ func (x *text) few(at, end int) bool {
 		return false
 	}
 	for _, octet := range a.As4() {
-		if octet >= 32 {
+		if octet >= 64 {
 			return false
 		}
 	}
@@ -101,13 +101,17 @@ func (x *text) few(at, end int) bool {
 }
 
 // versionWords come before four numbers that are a version or a paragraph.
-var versionWords = []string{"version", "versions", "release", "build", "revision", "rev", "ver", "v", "upgrade", "section", "chapter", "paragraph", "firmware", "driver", "kapitel", "abschnitt", "chapitre", "update", "patch"}
+var versionWords = []string{
+	"version", "versions", "release", "build", "revision", "rev", "ver", "v", "upgrade", "upgraded", "updated", "oid",
+	"objectidentifier", "sections", "section", "chapter", "paragraph", "firmware", "driver", "kapitel", "abschnitt",
+	"chapitre", "update", "patch",
+}
 
 // version reports that four numbers are a version: one of the two words before says so, or a sign that programs compare
 // versions with.
 func (x *text) version(at int) bool {
-	back := bytes.TrimRight(x.before(at, 24), " :\"'")
-	if bytes.HasSuffix(back, []byte("==")) || bytes.HasSuffix(back, []byte(">=")) || bytes.HasSuffix(back, []byte("~=")) || bytes.HasSuffix(back, []byte("@")) && !bytes.Contains(back, []byte(" ")) {
+	back := bytes.TrimRight(x.leading(at, 24), " :\"'")
+	if endsAny(back, "==", ">=", "~=", "版本", "§") || endsAny(back, "@") && !bytes.Contains(back, []byte(" ")) {
 		return true
 	}
 	words := bytes.FieldsFunc(back, func(r rune) bool { return r != '.' && r < 0x80 && classes[r]&isLetter == 0 })
@@ -116,7 +120,7 @@ func (x *text) version(at int) bool {
 			return true
 		}
 	}
-	return bytes.Contains(back, []byte("版本")) || bytes.HasSuffix(back, []byte("§")) || x.at(at-1) == '/' && x.at(at-2) != '/' && x.product(at-1)
+	return bytes.Contains(back, []byte("版本")) || x.at(at-1) == '/' && x.at(at-2) != '/' && x.product(at-1)
 }
 
 // product reports that a slash stands after a product's name, as in Chrome/120.0.6099.109.
@@ -139,7 +143,10 @@ func (x *text) address6(at, end int) bool {
 		end--
 	}
 	span := x.t[at:end]
-	if n := bytes.Count(span, []byte(":")); n < 2 || n > 7 || len(span) > maxIPv6 || alnum(x.at(end)) || x.at(at-1) == ':' && span[0] != ':' || alnum(x.at(at-1)) {
+	if n := bytes.Count(span, []byte(":")); n < 2 || n > 7 || len(span) > maxIPv6 {
+		return false
+	}
+	if alnum(x.at(end)) || alnum(x.at(at-1)) || x.at(at-1) == ':' && span[0] != ':' {
 		return false
 	}
 	a, err := netip.ParseAddr(string(span))
@@ -174,11 +181,15 @@ func telling(span []byte) bool {
 
 // colon looks at what a colon may be part of: an address that begins with letters, or a value that is assigned.
 func (x *text) colon(at int) {
+	if x.at(at+1) == '/' && x.at(at+2) == '/' {
+		x.scheme = at
+	}
 	if at < x.done {
 		return
 	}
-	if x.at(at+1) != '/' || x.at(at+2) != '/' {
+	if x.scheme != at {
 		x.assigned(at)
+		x.userOption(at)
 	}
 	from := at
 	for from > 0 && at-from < 5 && hexByte(x.t[from-1]) {

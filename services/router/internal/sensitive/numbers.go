@@ -65,7 +65,7 @@ func (x *text) numbers(at, end int) {
 	}
 }
 
-// capitals looks at a short word in capitals that digits follow: the first group of some numbers.
+// capitals looks at a short word that digits follow, in capitals or of two letters: the first group of some numbers.
 func (x *text) capitals(at, end int) {
 	next := end
 	if isSeparator(x.at(next)) {
@@ -106,7 +106,9 @@ func (x *text) group(at int) {
 // freeBefore reports whether a number may begin at a place: not within a decimal, an amount or a longer number.
 func (x *text) freeBefore(at int) bool {
 	switch c := x.at(at - 1); c {
-	case '-', '.', '/', ',', '_', ':':
+	case ',':
+		return !number(x.at(at-2)) || !x.thousands(at)
+	case '-', '.', '/', '_', ':':
 		return !number(x.at(at-2)) || x.done == at-1
 	case '$', '+':
 		return false
@@ -162,13 +164,20 @@ func (c *candidate) row(strict bool) bool {
 	return before == c.first || after == c.last && after > 0
 }
 
+// thousands reports that three digits stand at a place, as in 1,234.
+func (x *text) thousands(at int) bool {
+	return number(x.at(at)) && number(x.at(at+1)) && number(x.at(at+2)) && !number(x.at(at+3)) && x.at(at+3) != '-'
+}
+
 // suffix reports that a number is the end of a name, as ids have it: call_4539148803436467.
 func (x *text) suffix(at int) bool { return x.at(at-1) == '_' && alnum(x.at(at-2)) }
 
 // freeAfter reports whether a number may end at a place.
 func (x *text) freeAfter(end int) bool {
 	switch c := x.at(end); c {
-	case '-', '.', '/', '_', ',':
+	case ',':
+		return !x.thousands(end+1) || number(x.at(end-4))
+	case '-', '.', '/', '_':
 		return !number(x.at(end + 1))
 	case '%':
 		return false
@@ -300,6 +309,9 @@ func (c *candidate) judge() (kind, bool) {
 	if c.letters == 0 {
 		if c.k >= 12 && c.card() {
 			return card, true
+		}
+		if c.most == 1 { // digits one by one: only a card's are written so
+			return 0, false
 		}
 		if k, ok := c.rules(); ok {
 			return k, ok

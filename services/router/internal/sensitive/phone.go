@@ -111,10 +111,21 @@ func (c *candidate) isPhone() bool {
 	if !c.row(true) && (c.national(d) || c.abroad(d)) {
 		return !c.x.unlike(c.at, c.end, ofPhone)
 	}
-	if c.separator == '.' && c.groups < 3 || c.k < 8 && c.groups < 2 && c.x.said&ofPhone == 0 {
+	return c.likely(d) && c.near()&ofPhone != 0 && !c.x.unlike(c.at, c.end, 0)
+}
+
+// likely reports whether digits may be a telephone number at all, where words have to say so.
+func (c *candidate) likely(d []byte) bool {
+	said := c.x.said&ofPhone != 0
+	switch {
+	case c.separator == '.' && (c.groups < 3 || c.last < 2), d[0] == '0' && d[1] == '0':
 		return false
+	case c.most == 2 && c.row(true):
+		return false
+	case c.groups == 1 && (c.k < 8 || c.k == 10 && d[0] == '1'):
+		return said
 	}
-	return c.near()&ofPhone != 0 && !c.x.unlike(c.at, c.end, 0)
+	return true
 }
 
 // national: a trunk zero, then groups of usual sizes.
@@ -122,12 +133,12 @@ func (c *candidate) national(d []byte) bool {
 	if d[0] != '0' || d[1] == '0' || c.groups < 2 || c.groups > 5 || len(d) < 9 || len(d) > 12 || c.first < 2 || c.first > 5 {
 		return false
 	}
-	return c.separator != '.' || c.groups >= 3
+	return c.separator != '.' && (c.first != 5 || c.last != 4 || c.separator != '-') // 02110-1335 is a place
 }
 
 // abroad: two zeros and a country's code.
 func (c *candidate) abroad(d []byte) bool {
-	if !bytes.HasPrefix(d, []byte("00")) || len(d) < 11 || c.first == 2 && c.groups > 1 && c.most == 2 {
+	if !bytes.HasPrefix(d, []byte("00")) || len(d) < 11 || c.first < 2 || c.most == 2 || c.groups > 1 && c.first == 4 && c.most == 4 && c.last == 4 {
 		return false
 	}
 	return countryCode(d[2:]) > 0 && (c.groups > 1 || c.near()&ofPhone != 0)
@@ -159,10 +170,12 @@ func countryCode(d []byte) int {
 	case '0':
 		return 0
 	}
-	if bytes.Contains([]byte("20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 "), append(append(make([]byte, 0, 3), d[:2]...), ' ')) {
-		return 2
-	}
 	switch string(d[:2]) {
+	case "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49", "51", "52",
+		"53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84", "86", "90",
+		"91", "92", "93",
+		"94", "95", "98":
+		return 2
 	case "21", "22", "23", "24", "25", "26", "29", "35", "37", "38", "42", "50", "59", "67", "68", "69", "80", "85", "87", "88", "96", "97", "99":
 		return 3
 	}

@@ -67,14 +67,18 @@ var numbering = []struct {
 	// United States: social security number, individual taxpayer's number.
 	{"3-2-4", rule{kind: nationalID, valid: ssn, alone: true, means: ofSSN | ofID}},
 	{"9 3~2~4 3.2.4 3_2_4 3~3~3 3/2/4", rule{kind: nationalID, valid: ssn, means: ofSSN}},
+	{"2-7", rule{kind: nationalID, valid: always, means: ofSSN}},
 	{"3-2-4 9 3~2~4", rule{kind: nationalID, valid: itin, means: ofSSN}},
 	// United Kingdom: national insurance, health service, taxpayer's reference.
 	{"b6a b~2~2~2~a b-2-2-2-a b2~2~2a b2~2~2~a b~6~a b6~a b~6a b.2.2.2.a", rule{kind: nationalID, valid: nino, alone: true, means: ofID, capitals: true}},
+	{"b6a b~2~2~2~a", rule{kind: nationalID, valid: ninoExample, means: ofID}},
 	{"10 3~3~4 3-3-4", rule{kind: nationalID, valid: nhs, means: ofHealth}},
 	// Ireland: personal public service number.
 	{"7a 7b", rule{kind: nationalID, valid: ppsn, means: ofID}},
 	// Spain: national and foreigner's identity.
 	{"8a 8-a 8~a 2.3.3-a 2.3.3a 2.3.3~a 2~3~3~a", rule{kind: nationalID, valid: dni, alone: true, means: ofID, capitals: true}},
+	{"b8a", rule{kind: nationalID, valid: dniES, alone: true, means: ofID, capitals: true}},
+	{"2.3.3 1.3.3 1.3.3.3", rule{kind: nationalID, valid: always, means: ofCedula}},
 	{"a7a a-7-a a~7~a a-7a a7-a", rule{kind: nationalID, valid: nie, alone: true, means: ofID, capitals: true}},
 	// Portugal: tax number.
 	{"9 3~3~3", rule{kind: nationalID, valid: nif, means: ofID}},
@@ -84,10 +88,12 @@ var numbering = []struct {
 	{"13 1~2~2~2~3~3", rule{kind: nationalID, valid: nirOpen, means: ofID}},
 	// Italy: tax code.
 	{"f2a2a3a c~c~2a2~a3a f2a2~a3a f~2a2~a3a c~c~2a2a3a f~2~a~2~a~3~a c~c~2a2~a~3~a", rule{kind: nationalID, valid: codiceFiscale, alone: true, means: ofID}},
+	{"11", rule{kind: nationalID, valid: luhn, means: ofCompany}},
 	// Germany: tax id, social security, identity card.
 	{"2~3~3~3 2-3-3-3 2/3/3/3", rule{kind: nationalID, valid: steuerID, alone: true, means: ofID}},
 	{"11 3~4~4", rule{kind: nationalID, valid: steuerID, means: ofID}},
 	{"8a3 2~6~a~3 2~6a3 8~a~3 2~6~a3", rule{kind: nationalID, valid: rentenversicherung, alone: true, means: ofID, capitals: true}},
+	{"3/3/5 2/3/5 3/4/4 5/5 3~3~5 2~3~5", rule{kind: nationalID, valid: always, means: ofSteuer}},
 	// Austria, Switzerland, Belgium, the Netherlands, Luxembourg.
 	{"10 4~6 4-6", rule{kind: nationalID, valid: svnr, means: ofID}},
 	{"13 3.4.4.2 3~4~4~2 3-4-4-2", rule{kind: nationalID, valid: ahv, alone: true, means: ofID}},
@@ -151,6 +157,7 @@ var numbering = []struct {
 	{"1-4-5-2-1 1~4~5~2~1", rule{kind: nationalID, valid: thai, alone: true, means: ofID}},
 	{"13", rule{kind: nationalID, valid: thai, means: ofID}},
 	{"16", rule{kind: nationalID, valid: nik, means: ofID}},
+	{"12 9", rule{kind: nationalID, valid: always, means: ofCCCD}}, // Viet Nam
 	// Pakistan, the Emirates.
 	{"5-7-1", rule{kind: nationalID, valid: always, alone: true, means: ofID}},
 	{"3-4-7-1", rule{kind: nationalID, valid: emirates, alone: true, means: ofID}},
@@ -159,6 +166,8 @@ var numbering = []struct {
 	{"9", rule{kind: bankAccount, valid: aba, means: ofRouting}},
 	{"2-2-2~8 2-2-2/8", rule{kind: bankAccount, valid: always, means: ofBank}},
 	{"18", rule{kind: bankAccount, valid: clabe, means: ofBank}},
+	// Dates in one group.
+	{"8", rule{kind: dateOfBirth, valid: compactDate, means: ofBirth}},
 	// Telephones.
 	{"3-3-4 3.3.4 1-3-3-4 1.3.3.4", rule{kind: phone, valid: northAmerica, alone: true, means: ofPhone}},
 	{"3~3~4 1~3~3~4 3~3-4 1~3~3-4 3/3-4", rule{kind: phone, valid: northAmerica, alone: true, means: ofPhone}},

@@ -11,41 +11,93 @@ const maxClause = 72
 
 // spoken looks at words that announce a secret in a sentence.
 func (x *text) spoken(at, end int) {
-	switch x.t[at] | 0x20 {
-	case 'p', 'k', 'w', 's', 'c', 'h', 'm', 't', 'l', 'a', 'j', 'b':
-	default:
+	if end-at > maxAnnounced || announcedLengths[x.t[at]|0x20]>>(end-at)&1 == 0 {
 		return
 	}
-	word := x.t[at:end]
-	switch {
-	case len(word) == 6 && hasFold(word, "bearer"), len(word) == 5 && hasFold(word, "basic"):
-		x.authorization(at, end)
-	case len(word) == 3 && hasFold(word, "pin"):
-		x.pin(end)
-	case slices.ContainsFunc(spokenPasswords, func(w string) bool { return hasFold(x.t[at:], w) && x.wordEnds(at+len(w)) }):
-		x.clause(passwordName, end)
-	case slices.ContainsFunc(spokenKeys, func(w string) bool { return len(word) == len(w) && hasFold(word, w) }):
-		x.keyClause(end)
+	for _, w := range announcing[x.t[at]|0x20] {
+		if w.ascii == end-at && hasFold(x.t[at:], w.word) && (w.ascii == len(w.word) || x.wordEnds(at+len(w.word))) {
+			w.look(x, at, end+len(w.word)-w.ascii)
+			return
+		}
 	}
 }
 
+// announcement is a word that announces a secret; its first ascii bytes are a word as the scan cuts them.
+type announcement struct {
+	word  string
+	ascii int
+	look  func(x *text, at, end int)
+}
+
+// announcing are those by their first letter.
+var announcing = func() (index [256][]announcement) {
+	put := func(look func(x *text, at, end int), words ...string) {
+		for _, w := range words {
+			n := 0
+			for n < len(w) && classes[w[n]]&isWord != 0 {
+				n++
+			}
+			index[w[0]] = append(index[w[0]], announcement{w, n, look})
+		}
+	}
+	put((*text).authorization, "bearer", "basic")
+	put(func(x *text, _, end int) { x.pin(end) }, "pin")
+	put(func(x *text, at, end int) {
+		x.inverted(at)
+		x.clause(passwordName, end)
+	}, spokenPasswords...)
+	put(func(x *text, _, end int) { x.mnemonic(end) }, "phrase", "mnemonic", "seed", "words")
+	put(func(x *text, _, end int) { x.keyClause(end) }, "key", "token", "secret", "api-key", "apikey", "api_key")
+	return index
+}()
+
+const maxAnnounced = 15
+
+// announcedLengths are the lengths of those words, as bits, by their first letter: most words are none.
+var announcedLengths = func() (lengths [256]uint16) {
+	for first, list := range announcing {
+		for _, w := range list {
+			lengths[first] |= 1 << w.ascii
+		}
+	}
+	return lengths
+}()
+
 var (
-	spokenPasswords = []string{"password", "passwort", "passphrase", "passcode", "passwd", "pwd", "pw", "kennwort", "wachtwoord", "senha", "contrase", "haslo", "has\u0142o", "mot de passe", "l\u00f6senord", "adgangskode", "salasana", "parola", "heslo", "jelsz\u00f3", "passord"}
-	spokenKeys      = []string{"key", "token", "secret", "api-key", "apikey", "api_key"}
-	spokenHigh      = []string{"пароль", "Пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "şifre", "पासवर्ड", "סיסמה", "كلمة المرور"}
-	connectors      = []string{"is", "was", "are", "to", "as", "ist", "lautet", "war", "est", "es", "era", "sera", "será", "é", "e", "är", "er", "to", "jest", "este", "on", ":", "=", "->", "=>", "—", "-", "è", "je", "van", "имеет", "это"}
-	fillers         = []string{"now", "still", "currently", "set", "changed", "to", "actually", "just", "simply", "reset", "jetzt", "maintenant", "ahora", "agora", "temporarily", "auf", "literally", "probably"}
+	spokenPasswords = []string{
+		"password", "passwort", "passphrase", "passcode", "passwd", "pwd", "pw", "kennwort", "wachtwoord", "senha",
+		"contrase\u00f1a", "contrasena", "haslo", "has\u0142o", "mot de passe", "l\u00f6senord", "adgangskode",
+		"salasana", "parola", "heslo", "jelsz\u00f3", "passord",
+	}
+	spokenHigh = []string{
+		"пароль", "Пароль", "密码", "密碼", "口令", "パスワード", "비밀번호", "şifre", "पासवर्ड", "סיסמה", "كلمة المرور",
+	}
+	spokenHighBy = func() (index [256][]string) {
+		for _, w := range spokenHigh {
+			index[w[0]] = append(index[w[0]], w)
+		}
+		return index
+	}()
+	connectors = []string{
+		"is", "was", "are", "to", "as", "ist", "lautet", "war", "est", "es", "era", "sera", "será", "é", "e", "är",
+		"er", "to", "jest", "este", "on", ":", "=", "->", "=>", "—", "-", "è", "je", "van", "имеет", "это",
+	}
+	fillers = []string{
+		"now", "still", "currently", "set", "changed", "to", "actually", "just", "simply", "reset", "jetzt",
+		"maintenant", "ahora", "agora", "temporarily", "auf", "literally", "probably",
+	}
 )
 
-func (x *text) wordEnds(at int) bool {
-	return at >= len(x.t) || classes[x.t[at]]&isLetter == 0 || at >= 8 && hasFold(x.t[at-8:], "contrase")
-}
+func (x *text) wordEnds(at int) bool { return classes[x.at(at)]&isLetter == 0 }
 
 // clause looks for a value in the sentence that goes on at from: after a connecting word, or at once.
 func (x *text) clause(s secrecy, from int) {
 	connected, words := false, 0
-	if bytes.IndexByte([]byte("\"'`)]"), x.at(from)) >= 0 && from < len(x.t) { // which closes what the word stands in
+	if from < len(x.t) && bytes.IndexByte([]byte("\"'`)]"), x.t[from]) >= 0 { // which closes what the word stands in
 		from++
+	}
+	if x.at(from) != ' ' {
+		return
 	}
 	for at := from; at-from < maxClause && words < 9; words++ {
 		for at < len(x.t) && (x.t[at] == ' ' || x.t[at] == '\t') {
@@ -83,8 +135,8 @@ func (x *text) spokenValue(s secrecy, start, end int, quoted, connected bool) bo
 	if start < x.done {
 		return false
 	}
-	_, upper, digits, signs, _ := kindsOf(v)
-	if !connected && (digits == 0 || upper+signs == 0 || len(v) < 8) {
+	_, upper, digits, _, _ := kindsOf(v)
+	if !connected && (digits == 0 || upper == 0 && digits < 2 && !chosen(v) || len(v) < 8 || number(v[0])) {
 		return false
 	}
 	k, ok := secretValue(s, v, quoted)
@@ -92,6 +144,59 @@ func (x *text) spokenValue(s secrecy, start, end int, quoted, connected bool) bo
 		x.add(k, start, end)
 	}
 	return ok
+}
+
+// inverted finds the value in: swordfish1 is my password.
+func (x *text) inverted(at int) {
+	back := x.leading(at, 16)
+	for _, link := range []string{" is my ", " is the ", " as my ", " as the ", " as "} {
+		if !bytes.HasSuffix(back, []byte(link)) {
+			continue
+		}
+		end := at - len(link)
+		for end > 0 && bytes.IndexByte([]byte("\"'`,"), x.t[end-1]) >= 0 {
+			end--
+		}
+		from := end
+		for from > x.done && end-from < 64 && x.t[from-1] > ' ' && bytes.IndexByte([]byte("\"'`("), x.t[from-1]) < 0 {
+			from--
+		}
+		if v := x.t[from:end]; len(v) >= 6 && !number(v[0]) {
+			x.spokenValue(passwordName, from, end, false, true)
+		}
+		return
+	}
+}
+
+const minMnemonic = 12
+
+// mnemonic finds the words from which a wallet's key is made (BIP 39): twelve at least, of 3 to 8 letters.
+func (x *text) mnemonic(end int) {
+	if !endsAny(x.leading(end, 20), "seed phrase", "recovery phrase", "mnemonic", "mnemonic phrase", "seed words", "wallet seed", "secret phrase") {
+		return
+	}
+	for n := 0; n < 4 && end < len(x.t) && (bytes.IndexByte([]byte(" :=\"'\n"), x.t[end]) >= 0 || hasFold(x.t[end:], "is ")); n++ {
+		if end++; classes[x.t[end-1]]&isLetter != 0 {
+			end += 2
+		}
+	}
+	from, words := end, 0
+	for stop := end; words < 24; words++ {
+		start := stop
+		for classes[x.at(stop)] == isLower && stop-start <= 8 {
+			stop++
+		}
+		if n := stop - start; n < 3 || n > 8 {
+			break
+		}
+		end = stop
+		for n := 0; n < 2 && (x.at(stop) == ' ' || x.at(stop) == ',' || x.at(stop) == '\n'); n++ {
+			stop++
+		}
+	}
+	if words >= minMnemonic && from >= x.done {
+		x.add(privateKey, from, end)
+	}
 }
 
 // keyClause: a key or a token of an API, as a sentence tells it.
@@ -130,8 +235,8 @@ func (x *text) spokenHigh(at, end int) {
 		if !utf8.RuneStart(x.t[i]) {
 			continue
 		}
-		for _, w := range spokenHigh {
-			if x.t[i] == w[0] && bytes.HasPrefix(x.t[i:], []byte(w)) {
+		for _, w := range spokenHighBy[x.t[i]] {
+			if hasFold(x.t[i:], w) {
 				x.clauseHigh(i + len(w))
 			}
 		}

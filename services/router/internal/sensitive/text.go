@@ -23,6 +23,8 @@ type text struct {
 	hits []hit
 	// done is the end of what was found last: nothing that begins before is looked at again.
 	done int
+	// undotted is the end of a run without a dot, in which no JSON web token begins; scheme is where the last :// was seen.
+	undotted, scheme int
 	// near is what was found around a place last.
 	near memo
 	// c and lower are room to work in.
@@ -59,7 +61,7 @@ var classes = func() (c [256]uint8) {
 			c[b] = isHigh
 		}
 	}
-	for _, b := range []byte("@:=-+(") {
+	for _, b := range []byte("@:=-+([") {
 		c[b] = isSign
 	}
 	return c
@@ -79,7 +81,8 @@ func (x *text) at(i int) byte {
 // scan looks into t, which is called key, and returns what the built-in detectors and the operator's own find. The hits
 // are valid until the next call.
 func (x *text) scan(t, key []byte) []hit {
-	x.t, x.key, x.said, x.hits, x.done, x.near = t, key, topicsOf(key), x.hits[:0], 0, memo{}
+	x.t, x.key, x.said, x.hits, x.near = t, key, topicsOf(key), x.hits[:0], memo{}
+	x.done, x.undotted, x.scheme = 0, 0, -maxUserinfo
 	x.pass()
 	x.hits = settle(x.hits)
 	x.own()
@@ -130,7 +133,7 @@ func (x *text) word(at, end int, flags uint8) {
 	}
 	if flags&isDigit != 0 {
 		x.numbers(at, end)
-	} else if end-at <= 6 && flags&isLower == 0 {
+	} else if end-at == 2 || end-at <= 6 && flags&isLower == 0 {
 		x.capitals(at, end)
 	}
 	if flags&isLetter != 0 {
@@ -161,6 +164,9 @@ func (x *text) sign(i int) int {
 		x.plus(i)
 	case '(':
 		x.bracket(i)
+		x.spelledAt(i)
+	case '[':
+		x.spelledAt(i)
 	case '-':
 		if end := x.block(i); end > 0 {
 			return end
@@ -205,7 +211,28 @@ func (x *text) own() {
 	}
 }
 
-// hasFold reports whether text begins with a word in small letters, in any case.
+// endsAny reports whether text ends with one of the words, and beginsAny whether it begins with one.
+func endsAny(text []byte, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return bytes.HasSuffix(text, []byte(w)) })
+}
+
+func beginsAny(text []byte, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return bytes.HasPrefix(text, []byte(w)) })
+}
+
+// hasFold reports whether text begins with a word in small letters, its ASCII letters in any case.
 func hasFold(text []byte, word string) bool {
-	return len(text) >= len(word) && bytes.EqualFold(text[:len(word)], []byte(word))
+	if len(text) < len(word) {
+		return false
+	}
+	for i := range len(word) {
+		b := text[i]
+		if classes[b] == isUpper {
+			b |= 0x20
+		}
+		if b != word[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -105,6 +105,8 @@ var vendors = func() (index [256][]vendorToken) {
 		{"pypi-AgE", urlSet, 40, 0},
 		{"SK", lowerHex, 32, 32}, // Twilio
 		{"AC", lowerHex, 32, 32},
+		{"discord.com/api/webhooks/", urlSet | slashes, 60, 0},
+		{"discordapp.com/api/webhooks/", urlSet | slashes, 60, 0},
 		{"shpat_", lowerHex, 32, 0}, // Shopify
 		{"shpca_", lowerHex, 32, 0},
 		{"shppa_", lowerHex, 32, 0},
@@ -145,13 +147,39 @@ var vendors = func() (index [256][]vendorToken) {
 	return index
 }()
 
+// byteSet is a set of bytes.
+type byteSet [4]uint64
+
+func (s *byteSet) has(b byte) bool { return s[b>>6]>>(b&63)&1 != 0 }
+
+// vendorPairs are the second bytes of tokens by their first: few words begin like any.
+var vendorPairs = func() (pairs [256]byteSet) {
+	set := func(prefix string) { pairs[prefix[0]][prefix[1]>>6] |= 1 << (prefix[1] & 63) }
+	for _, list := range vendors {
+		for _, v := range list {
+			set(v.prefix)
+		}
+	}
+	for _, prefix := range []string{"eyJ", "SG.", "PuTTY", "AGE"} {
+		set(prefix)
+	}
+	for _, b := range "MNO" { // a number in base64 follows
+		pairs[b] = byteSet{^uint64(0), ^uint64(0)}
+	}
+	return pairs
+}()
+
 // vendor finds the token that a word begins; the word may be its beginning only.
 func (x *text) vendor(at, end int) bool {
 	if at < x.done {
 		return false
 	}
-	for i := range vendors[x.t[at]] {
-		v := &vendors[x.t[at]][i]
+	if end-at < 2 || !vendorPairs[x.t[at]].has(x.t[at+1]) {
+		return false
+	}
+	of := vendors[x.t[at]]
+	for i := range of {
+		v := &of[i]
 		if len(v.prefix)+v.least > len(x.t)-at || string(x.t[at:at+len(v.prefix)]) != v.prefix {
 			continue
 		}
@@ -169,63 +197,92 @@ func (x *text) vendor(at, end int) bool {
 		return x.putty(at)
 	case 'A':
 		return x.age(at)
+	case 'M', 'N', 'O':
+		return end-at >= 23 && x.discord(at)
 	}
 	return false
 }
 
+// read is the end of the token at a place. The first bytes decide whether there is one, so that what isn't any is never
+// read to its end.
 func (v *vendorToken) read(t []byte, at int) (end int, ok bool) {
 	from := at + len(v.prefix)
-	end = from
-	for end < len(t) && v.rest.has(t[end]) {
-		end++
+	end = v.run(t, from, from+max(v.most, judged)+1)
+	if !random(t[from:end]) {
+		return 0, false
+	}
+	if v.most == 0 {
+		end = v.run(t, end, len(t))
 	}
 	for end > from && (t[end-1] == '-' || t[end-1] == '.' || t[end-1] == '=' && v.rest&slashes == 0) {
 		end--
 	}
-	rest := t[from:end]
-	if len(rest) < v.least || v.most > 0 && len(rest) > v.most || end < len(t) && alnum(t[end]) {
+	if end-from < v.least || v.most > 0 && end-from > v.most || v.most > 0 && end < len(t) && alnum(t[end]) {
 		return 0, false
 	}
-	return end, random(rest)
+	return end, true
 }
+
+// run is the end of what may be part of a token's rest, at most limit.
+func (v *vendorToken) run(t []byte, at, limit int) int {
+	for at < min(limit, len(t)) && v.rest.has(t[at]) {
+		at++
+	}
+	return at
+}
+
+// judged is how many bytes of a token are looked at to tell whether it is one.
+const judged = 64
 
 // random reports whether a token's rest may be one: it has several characters, and isn't a place to fill in.
 func random(rest []byte) bool {
 	var seen [256]bool
 	distinct := 0
-	for _, b := range rest[:min(len(rest), 64)] {
+	for _, b := range rest[:min(len(rest), judged)] {
 		if !seen[b] {
 			seen[b] = true
 			distinct++
 		}
 	}
-	return distinct >= 6 && !bytes.Contains(rest, []byte("xxxx")) && !bytes.Contains(rest, []byte("XXXX")) && !bytes.Contains(bytes.ToLower(rest[:min(len(rest), 64)]), []byte("your"))
+	small := bytes.ToLower(rest[:min(len(rest), judged)])
+	return distinct >= 6 && !bytes.Contains(small, []byte("xxxx")) && !bytes.Contains(small, []byte("your"))
 }
+
+// maxJWTHeader is how far the first dot of a JSON web token may be.
+const maxJWTHeader = 2048
 
 // jwt finds a JSON web token (RFC 7519): its header is JSON that names an algorithm or a type.
 func (x *text) jwt(at int) bool {
-	if !bytes.HasPrefix(x.t[at:], []byte("eyJ")) {
+	if at < x.undotted || !bytes.HasPrefix(x.t[at:], []byte("eyJ")) {
 		return false
 	}
-	end, first := at, 0
+	dot := at
+	for dot < len(x.t) && dot-at < maxJWTHeader && urlSet.has(x.t[dot]) {
+		dot++
+	}
+	if x.at(dot) != '.' {
+		x.undotted = dot
+		return false
+	}
+	end := dot + 1
+	if dot-at < 8 || !urlSet.has(x.at(end)) || !jwtHeader(x.t[at:dot]) {
+		return false
+	}
 	for end < len(x.t) && jwtSet.has(x.t[end]) {
-		if x.t[end] == '.' && first == 0 {
-			first = end
-		}
 		end++
 	}
-	for end > at && x.t[end-1] == '.' {
+	for x.t[end-1] == '.' {
 		end--
-	}
-	if first == 0 || first-at > 4096 || end-first < 8 {
-		return false
-	}
-	header, err := base64.RawURLEncoding.DecodeString(string(x.t[at:first]))
-	if err != nil || !bytes.Contains(header, []byte(`"alg"`)) && !bytes.Contains(header, []byte(`"typ"`)) {
-		return false
 	}
 	x.add(token, at, end)
 	return true
+}
+
+// jwtHeader looks at the beginning of a header.
+func jwtHeader(header []byte) bool {
+	var room [256]byte
+	n, _ := base64.RawURLEncoding.Decode(room[:], header[:min(len(header), 340)])
+	return bytes.Contains(room[:n], []byte(`"alg"`)) || bytes.Contains(room[:n], []byte(`"typ"`)) || bytes.Contains(room[:n], []byte(`"kid"`))
 }
 
 // sendGrid finds SG., 22 characters, a dot and 43 more.
@@ -242,6 +299,23 @@ func (x *text) sendGrid(at int) bool {
 		end++
 	}
 	if x.at(dot) != '.' || dot-at < 19 || end-dot < 31 || !random(x.t[at+3:dot]) {
+		return false
+	}
+	x.add(token, at, end)
+	return true
+}
+
+// discord finds a bot's token: its number in base64, a time and a code, parted by dots.
+func (x *text) discord(at int) bool {
+	end := at
+	var dots []int
+	for end < len(x.t) && end-at < 90 && jwtSet.has(x.t[end]) {
+		if x.t[end] == '.' {
+			dots = append(dots, end-at)
+		}
+		end++
+	}
+	if len(dots) < 2 || dots[0] < 23 || dots[0] > 28 || dots[1]-dots[0] != 7 || end-at-dots[1] < 27 || !random(x.t[at+dots[1]:end]) {
 		return false
 	}
 	x.add(token, at, end)
