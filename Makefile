@@ -51,6 +51,10 @@ bench: build ## measure Headgate beside the simulator and a plain reverse proxy
 test-sdks: build ## try the official SDKs for TypeScript and Python (needs node and python, fetches packages)
 	./tests/sdks/run.sh $(BIN)/headgate
 
+.PHONY: test-mcp
+test-mcp: build ## try the official conformance suite of MCP (needs npm, fetches packages)
+	./tests/sdks/mcp/run.sh $(BIN)/headgate
+
 .PHONY: test-examples
 test-examples: build ## try the examples beside a running mesh (needs python, fetches packages)
 	./examples/python-provider/test.sh $(BIN)/headgate

@@ -54,7 +54,7 @@ func (p *process) addMesh() error {
 	here := p.inProcess("headgate")
 	// The router's own timers end its calls.
 	toRouter := peer.InProcess(p.server.InProcess(), peer.Options{Credentials: p.credentials("headgate"), Timeout: peer.NoTimeout})
-	p.peers = peers{router: toRouter, keys: here, ratelimit: here, cache: here, usage: here}
+	p.peers = peers{router: toRouter, keys: here, ratelimit: here, cache: here, usage: here, batch: here}
 	for _, add := range []func() error{p.addUsage, p.addKeys, p.addRateLimit, p.addCache} {
 		if err := add(); err != nil {
 			return err
@@ -62,6 +62,9 @@ func (p *process) addMesh() error {
 	}
 	p.addKeyring()
 	if err := p.addRouter(); err != nil {
+		return err
+	}
+	if err := p.addBatch(); err != nil {
 		return err
 	}
 	p.serveGRPC()

@@ -11,6 +11,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/listen"
 	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/price"
+	"github.com/headgate-mesh/headgate/services/batch"
 	"github.com/headgate-mesh/headgate/services/cache"
 	"github.com/headgate-mesh/headgate/services/gateway"
 	"github.com/headgate-mesh/headgate/services/keys"
@@ -47,11 +48,12 @@ type Config struct {
 	UsageLog router.UsageLog `yaml:"usage_log"`
 	// Prices is the operator's price table, a file (docs/configuration.md). Default: the built-in table.
 	Prices string `yaml:"prices"`
-	// Keys, RateLimit, Cache and Usage configure the services of these names.
+	// Keys, RateLimit, Cache, Usage and Batch configure the services of these names.
 	Keys      keys.Config      `yaml:"keys"`
 	RateLimit ratelimit.Config `yaml:"ratelimit"`
 	Cache     cache.Config     `yaml:"cache"`
 	Usage     usage.Config     `yaml:"usage"`
+	Batch     batch.Config     `yaml:"batch"`
 	// Gateway bounds what comes in over HTTP.
 	Gateway gateway.Config `yaml:"gateway"`
 	// Peers says where the other services are; `all` needs none.
@@ -94,6 +96,8 @@ type Peers struct {
 	RateLimit peer.Config `yaml:"ratelimit"`
 	Cache     peer.Config `yaml:"cache"`
 	Usage     peer.Config `yaml:"usage"`
+	// Batch is where the gateway finds the batch service; without it there are no batches.
+	Batch peer.Config `yaml:"batch"`
 }
 
 // configFlag adds --config to a command.
@@ -152,6 +156,7 @@ func (c *Config) override(lookup func(string) (string, bool)) {
 	set(&c.Peers.RateLimit.Address, "HEADGATE_RATELIMIT_ADDR")
 	set(&c.Peers.Cache.Address, "HEADGATE_CACHE_ADDR")
 	set(&c.Peers.Usage.Address, "HEADGATE_USAGE_ADDR")
+	set(&c.Peers.Batch.Address, "HEADGATE_BATCH_ADDR")
 	if v, ok := lookup("HEADGATE_REDIS_URL"); ok && v != "" {
 		c.RateLimit.Backend, c.RateLimit.RedisURL = "redis", conf.Secret(v)
 		c.Cache.Backend, c.Cache.RedisURL = "redis", conf.Secret(v)
@@ -212,6 +217,7 @@ func (c *Config) validate() error {
 	p.Join("ratelimit", c.RateLimit.Validate())
 	p.Join("cache", c.Cache.Validate())
 	p.Join("usage", c.Usage.Validate())
+	p.Join("batch", c.Batch.Validate())
 	if _, err := c.prices(); err != nil {
 		p.Add("prices", "%v", err)
 	}

@@ -40,6 +40,6 @@ func (c Config) effective() Config {
 	r := c.router().WithDefaults()
 	c.Providers, c.Models, c.Timeouts, c.UsageLog = r.Providers, r.Models, r.Timeouts, r.UsageLog
 	c.Keys, c.RateLimit, c.Cache = c.Keys.WithDefaults(), c.RateLimit.WithDefaults(), c.Cache.WithDefaults()
-	c.Gateway = c.Gateway.WithDefaults()
+	c.Gateway, c.Batch = c.Gateway.WithDefaults(), c.Batch.WithDefaults()
 	return c
 }

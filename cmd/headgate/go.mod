@@ -6,6 +6,7 @@ require (
 	github.com/headgate-mesh/headgate/gen v0.0.0
 	github.com/headgate-mesh/headgate/kit v0.0.0
 	github.com/headgate-mesh/headgate/price v0.0.0
+	github.com/headgate-mesh/headgate/services/batch v0.0.0
 	github.com/headgate-mesh/headgate/services/cache v0.0.0
 	github.com/headgate-mesh/headgate/services/gateway v0.0.0
 	github.com/headgate-mesh/headgate/services/keys v0.0.0
@@ -35,6 +36,7 @@ require (
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/googleapis/gax-go/v2 v2.24.1 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0 // indirect
 	github.com/headgate-mesh/headgate/dialect v0.0.0 // indirect
 	github.com/jhump/protoreflect v1.15.6 // indirect
@@ -65,6 +67,7 @@ require (
 	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	go.yaml.in/yaml/v4 v4.0.0 // indirect
+	gocloud.dev v0.47.0 // indirect
 	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
@@ -72,6 +75,8 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
+	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect
+	google.golang.org/api v0.297.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261104224025-d1e00e9f33ab // indirect
 	modernc.org/libc v1.79.0 // indirect
@@ -85,6 +90,7 @@ replace (
 	github.com/headgate-mesh/headgate/gen => ../../gen
 	github.com/headgate-mesh/headgate/kit => ../../kit
 	github.com/headgate-mesh/headgate/price => ../../price
+	github.com/headgate-mesh/headgate/services/batch => ../../services/batch
 	github.com/headgate-mesh/headgate/services/cache => ../../services/cache
 	github.com/headgate-mesh/headgate/services/gateway => ../../services/gateway
 	github.com/headgate-mesh/headgate/services/keys => ../../services/keys

@@ -38,6 +38,7 @@ func commands() []command {
 		{"ratelimit", "run the service that holds limits", runRateLimit},
 		{"cache", "run the service that keeps answers", runCache},
 		{"usage", "what was used and what it cost; `headgate usage serve` runs the service that keeps it", runUsageOrServe},
+		{"batch", "send work that can wait, and read its results; `headgate batch serve` runs the service that does it", runBatch},
 		{"mesh", "run every service as a process of its own on this machine", runMesh},
 		{"key", "make, list and revoke keys", runKey},
 		{"sim", "run the provider simulator", runSim},

@@ -73,6 +73,7 @@ func membersOf(cfg Config, e env) (members []member, simulated bool) {
 		member{name: "cache", grpc: at("9094"), ops: at("9194")},
 		member{name: "usage", args: []string{"serve"}, grpc: at("9095"), ops: at("9195")},
 		router,
+		member{name: "batch", args: []string{"serve"}, grpc: at("9097"), ops: at("9197")},
 		member{name: "gateway", http: cfg.Listen.HTTP.Addr, ops: cfg.Listen.Ops.Addr},
 	)
 	return members, simulated

@@ -31,6 +31,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/kit/run"
 	"github.com/headgate-mesh/headgate/kit/telemetry"
+	"github.com/headgate-mesh/headgate/services/batch"
 	"github.com/headgate-mesh/headgate/services/cache"
 	"github.com/headgate-mesh/headgate/services/gateway"
 	"github.com/headgate-mesh/headgate/services/keys"
@@ -184,6 +185,8 @@ type service interface {
 // peers are the ways to the services, in this process or elsewhere.
 type peers struct {
 	router, keys, ratelimit, cache, usage grpc.ClientConnInterface
+	// batch is nil where there are no batches.
+	batch grpc.ClientConnInterface
 }
 
 // callers knows the callers' keys: those of the keys service, and the administrator's. The server that asks it is built
@@ -208,6 +211,7 @@ func (p *process) newServer(name string) {
 		TLS:          p.tls,
 		DrainTimeout: p.cfg.Gateway.DrainTime(),
 	})
+	p.group.OnDrain(p.server.Drain)
 }
 
 // validate asks every service whether a message is one of its own and sound.
@@ -300,6 +304,21 @@ func (p *process) addUsage() error {
 	return nil
 }
 
+// addBatch adds the batch service. It is added after the router that it asks, so that it stops before.
+func (p *process) addBatch() error {
+	if err := p.makeDataDir(); err != nil {
+		return err
+	}
+	s, err := batch.New(p.cfg.Batch, batch.Deps{
+		Logger: p.log, Meter: p.tel.Meter(), DataDir: p.cfg.DataDir, Router: p.peers.router, Usage: p.peers.usage,
+	})
+	if err != nil {
+		return fmt.Errorf("batch: %w", err)
+	}
+	p.add("batch", s)
+	return nil
+}
+
 // addKeyring follows the keys service, so that callers' keys are known here.
 func (p *process) addKeyring() {
 	ring := keyring.New(keysv1.NewKeyServiceClient(p.peers.keys), p.hasher(), keyring.Options{Logger: p.log})
@@ -382,7 +401,8 @@ func (p *process) addGateway() (net.Addr, error) {
 	service, err := gateway.New(p.cfg.Gateway, gateway.Deps{
 		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(),
 		Verifier: p.callers, Router: p.peers.router, Ready: p.ready, Admission: p.admission,
-		Keys: p.peers.keys, RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage,
+		Keys: p.peers.keys, RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage, Batch: p.peers.batch,
+		Version: version,
 	})
 	if err != nil {
 		return nil, err

@@ -126,6 +126,7 @@ func restarts(old, new Config) []string {
 		{"ratelimit", old.RateLimit, new.RateLimit},
 		{"cache", old.Cache, new.Cache},
 		{"usage", old.Usage, new.Usage},
+		{"batch", old.Batch, new.Batch},
 		{"gateway", old.Gateway, new.Gateway},
 		{"peers", old.Peers, new.Peers},
 	} {

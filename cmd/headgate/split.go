@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -69,6 +70,39 @@ func runService(ctx context.Context, e env, name string, args []string, add func
 	return p.run(ctx)
 }
 
+// runBatchService serves `headgate batch serve`.
+func runBatchService(ctx context.Context, e env, args []string) error {
+	return runService(ctx, e, "batch", args, func(p *process) error {
+		if err := p.dial(&p.peers.usage, "usage", p.cfg.Peers.Usage); err != nil {
+			return err
+		}
+		closer, err := p.dialRouter()
+		if err != nil {
+			return err
+		}
+		p.group.Add(run.Component{Name: "connection to router", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			return closer.Close()
+		}})
+		return p.addBatch()
+	})
+}
+
+// dialRouter prepares the connection to the routers.
+func (p *process) dialRouter() (io.Closer, error) {
+	if p.cfg.Peers.Router.Address == "" {
+		return nil, fmt.Errorf("the %s needs a router: set peers.router.address or HEADGATE_ROUTER_ADDR", p.name)
+	}
+	conn, err := peer.Dial(p.cfg.Peers.Router, peer.Options{
+		Credentials: p.credentials(p.name), Timeout: p.callTime(), HealthService: "headgate.router.v1.RelayService",
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.routerReady, p.peers.router = conn.Ready, conn
+	return conn, nil
+}
+
 // runRouter serves `headgate router`.
 func runRouter(ctx context.Context, e env, args []string) error {
 	var simulator string
@@ -106,17 +140,16 @@ func runGateway(ctx context.Context, e env, args []string) error {
 	if err := p.dialAll(); err != nil {
 		return err
 	}
-	if p.cfg.Peers.Router.Address == "" {
-		return errors.New("the gateway needs a router: set peers.router.address or HEADGATE_ROUTER_ADDR")
+	if p.cfg.Peers.Batch.Address != "" {
+		if err := p.dial(&p.peers.batch, "batch", p.cfg.Peers.Batch); err != nil {
+			return err
+		}
 	}
-	conn, err := peer.Dial(p.cfg.Peers.Router, peer.Options{
-		Credentials: p.credentials("gateway"), Timeout: p.callTime(), HealthService: "headgate.router.v1.RelayService",
-	})
+	conn, err := p.dialRouter()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	p.routerReady, p.peers.router = conn.Ready, conn
 	p.addKeyring()
 	if _, err := p.addGateway(); err != nil {
 		return err

@@ -30,3 +30,22 @@ func admit(l *overload.Limiter, admitted func(string) bool) interceptor {
 		return c.next(ctx)
 	}
 }
+
+// hurry ends calls once hurried ends, with its cause. It is for those that may take long; those within the process are ended
+// where they came in.
+func hurry(hurried context.Context, admitted func(string) bool) interceptor {
+	return func(ctx context.Context, c *call) error {
+		if admitted == nil || inThisProcess(ctx) || !admitted(c.method) {
+			return c.next(ctx)
+		}
+		// The cause is for the caller alone: the handler hears what it hears when a caller leaves.
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(hurried, cancel)()
+		err := c.next(ctx)
+		if err != nil && hurried.Err() != nil {
+			return context.Cause(hurried)
+		}
+		return err
+	}
+}

@@ -39,3 +39,8 @@ func (i inherited) Verify(ctx context.Context, key string) (auth.Principal, erro
 	}
 	return i.Verifier.Verify(ctx, key)
 }
+
+// VerifyID implements auth.IDVerifier.
+func (i inherited) VerifyID(ctx context.Context, id string) (auth.Principal, error) {
+	return auth.VerifyID(ctx, i.Verifier, id)
+}

@@ -39,7 +39,7 @@ func (c *call) next(ctx context.Context) error {
 
 // interceptors is the whole list, the outermost first. Everything a call goes through, on a listener and in process,
 // is here.
-func interceptors(o Options, rules *auth.Rules) []interceptor {
+func interceptors(o Options, rules *auth.Rules, hurried context.Context) []interceptor {
 	return []interceptor{
 		recovery(o.Logger),                       // whatever happens below, the process lives on
 		requestID(),                              // the caller's or a new one
@@ -48,6 +48,7 @@ func interceptors(o Options, rules *auth.Rules) []interceptor {
 		log(o.Logger),                            // one line per call, the cause included
 		recovery(o.Logger),                       // a handler's panic is an error that is logged, mapped and counted
 		admit(o.Admission, o.Admitted),           // refuse early what can't be carried
+		hurry(hurried, o.Admitted),               // end what a stop can't wait for
 		authenticate(o.Verifier, o.Peers, rules), // who is calling, and whether they may
 	}
 }

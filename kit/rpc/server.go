@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,7 +17,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
 // Server serves the registered services to listeners and in process. Register everything before the first call; from
@@ -27,6 +30,12 @@ type Server struct {
 	inside  *inside
 	rules   *auth.Rules
 	health  *health.Server
+
+	// hurried ends where calls under way have to end; hurry ends it.
+	hurried  context.Context //nolint:containedctx // it is no call's
+	hurry    context.CancelCauseFunc
+	draining atomic.Bool
+	stopped  chan struct{}
 
 	mu       sync.Mutex
 	services []string
@@ -41,8 +50,10 @@ func NewServer(o Options) *Server {
 		rules:   auth.NewRules(),
 		health:  health.NewServer(),
 		serving: healthv1.HealthCheckResponse_SERVING,
+		stopped: make(chan struct{}),
 	}
-	unary, stream := chain(interceptors(o, s.rules), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
+	s.hurried, s.hurry = context.WithCancelCause(context.Background())
+	unary, stream := chain(interceptors(o, s.rules, s.hurried), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
 	s.grpc = grpc.NewServer(append(serverOptions(o), grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))...)
 	s.inside = newInside(unary, stream, &cloner{share: o.ShareMessage})
 	healthv1.RegisterHealthServer(s, s.health)
@@ -112,26 +123,47 @@ func (s *Server) SetServing(serving bool) {
 	}
 }
 
-// Serve accepts connections until ctx ends. Then health says NOT_SERVING, new calls are refused, and the calls that run
-// get Options.DrainTimeout to finish before they are cancelled. It closes the listener and returns nil after such a
-// stop, or the listener's error. Several listeners may be served at once; the first stop ends all of them.
+// Serve accepts connections until ctx ends or Drain is called. Then health says NOT_SERVING, new calls are refused, and the
+// calls that run get Options.DrainTimeout, counted from whichever came first, to finish before they are ended with an error,
+// and those that don't take that are cut. It closes the listener and returns nil after such a stop, once ctx has ended, or
+// the listener's error. Several listeners may be served at once; the first stop ends all of them.
 func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.grpc.Serve(lis) }()
 	select {
 	case err := <-failed:
-		return ignoreStopped(err)
+		if !s.draining.Load() {
+			return ignoreStopped(err)
+		}
+		failed <- err
+		<-ctx.Done()
 	case <-ctx.Done():
 	}
-	s.drain()
+	s.Drain()
+	<-s.stopped
 	return ignoreStopped(<-failed)
 }
 
-// drain stops gracefully, then, after the drain timeout, at once.
+// Drain begins to stop: it returns at once, and Serve waits for the end.
+func (s *Server) Drain() {
+	if s.draining.CompareAndSwap(false, true) {
+		s.health.Shutdown()
+		go s.drain()
+	}
+}
+
+// lastWords is how long calls may take to end with an error, once their time is over.
+const lastWords = 2 * time.Second
+
+// drain stops gracefully, ends what takes longer than the drain timeout, and cuts what doesn't end then.
 func (s *Server) drain() {
-	s.health.Shutdown()
-	hurry := time.AfterFunc(s.options.DrainTimeout, s.grpc.Stop)
+	defer close(s.stopped)
+	hurry := time.AfterFunc(s.options.DrainTimeout, func() {
+		s.hurry(fault.New(errorsv1.Reason_REASON_OVERLOADED, "Headgate is stopping, and the answer took longer than it could wait; try again"))
+	})
 	defer hurry.Stop()
+	cut := time.AfterFunc(s.options.DrainTimeout+lastWords, s.grpc.Stop)
+	defer cut.Stop()
 	s.grpc.GracefulStop()
 }
 

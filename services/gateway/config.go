@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -24,6 +27,36 @@ type Config struct {
 	Heartbeat time.Duration `yaml:"heartbeat"`
 	// Drain is how long streams may go on after a stop signal. Default 10m.
 	Drain time.Duration `yaml:"drain"`
+	// PublicURL is where clients find the gateway, such as https://llm.example.com, where a proxy stands before it. Default:
+	// the address that each client asked. The SDKs fetch a batch's results from it.
+	PublicURL string `yaml:"public_url"`
+	// MCP is the endpoint for agents, /mcp.
+	MCP MCP `yaml:"mcp"`
+}
+
+// MCP says whether agents have an endpoint, and which web pages may call it.
+type MCP struct {
+	// Disabled takes the endpoint away. Default false.
+	Disabled bool `yaml:"disabled"`
+	// AllowedOrigins are web pages that may call it, as scheme://host or scheme://host:port. Default: none but pages on
+	// loopback, of a gateway that is called on loopback. What isn't a browser sends no origin and always may.
+	AllowedOrigins []string `yaml:"allowed_origins"`
+	// AllowedHosts are names, without a port, under which a gateway on loopback may be called besides localhost and loopback
+	// addresses: those of a reverse proxy before it. Default: none.
+	AllowedHosts []string `yaml:"allowed_hosts"`
+}
+
+func (m MCP) validate(p *conf.Findings) {
+	for i, o := range m.AllowedOrigins {
+		if u, err := url.Parse(o); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			p.Add(fmt.Sprintf("mcp.allowed_origins[%d]", i), "must look like https://host or https://host:port")
+		}
+	}
+	for i, h := range m.AllowedHosts {
+		if h == "" || strings.ContainsAny(h, "/: ") {
+			p.Add(fmt.Sprintf("mcp.allowed_hosts[%d]", i), "must be a host's name without scheme and port")
+		}
+	}
 }
 
 // Validate reports every field that can't work, by its path below `gateway`.
@@ -44,6 +77,10 @@ func (c Config) Validate() error {
 		if d < 0 {
 			p.Add(name, "can't be negative")
 		}
+	}
+	c.MCP.validate(&p)
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "") {
+		p.Add("public_url", "must be an http or https address, such as https://llm.example.com")
 	}
 	return p.Err()
 }

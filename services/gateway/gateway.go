@@ -1,5 +1,5 @@
 // Package gateway is the service that speaks HTTP to clients: the OpenAI and the Anthropic dialect, the native REST
-// surface and its description. It knows no provider and keeps no state; every request becomes one call to the router.
+// surface and its description, and MCP for agents. It knows no provider and keeps no state; every request becomes one call to the router.
 package gateway
 
 import (
@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
@@ -24,8 +26,10 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/overload"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/batches"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/mcp"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
 )
 
@@ -37,12 +41,14 @@ type Deps struct {
 	Verifier auth.Verifier
 	// Router reaches the router, in this process or elsewhere.
 	Router grpc.ClientConnInterface
-	// Keys, RateLimit, Cache and Usage reach the services of these names; without one, its REST routes don't exist.
-	Keys, RateLimit, Cache, Usage grpc.ClientConnInterface
+	// Keys, RateLimit, Cache, Usage and Batch reach the services of these names; without one, its routes don't exist.
+	Keys, RateLimit, Cache, Usage, Batch grpc.ClientConnInterface
 	// Admission lets requests in. Default: as many at once as Config.MaxInFlight.
 	Admission *overload.Limiter
 	// Ready returns nil while requests are welcome.
 	Ready func() error
+	// Version is told to MCP clients. Default: dev.
+	Version string
 }
 
 // Service is the gateway.
@@ -77,10 +83,14 @@ func routes(cfg Config, deps Deps) (http.Handler, error) {
 	if err := s.mount(mux); err != nil {
 		return nil, err
 	}
-	return front.Chain(s.straight(rest.Streams(mux, s.edges.Limits)), front.Options{
+	chain, err := front.Chain(s.straight(rest.Streams(mux, s.edges.Limits)), front.Options{
 		Logger: deps.Logger, Tracer: deps.Tracer, Meter: deps.Meter, Verifier: deps.Verifier,
 		Admission: deps.Admission, Open: open, Refuse: s.refuse,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s.preflight(chain), nil
 }
 
 func (d Deps) services() rest.Services {
@@ -97,11 +107,14 @@ func (d Deps) services() rest.Services {
 	if d.Usage != nil {
 		s.Usage = usagev1.NewUsageServiceClient(d.Usage)
 	}
+	if d.Batch != nil {
+		s.Batch = batchv1.NewBatchServiceClient(d.Batch)
+	}
 	return s
 }
 
 func newSurface(cfg Config, deps Deps) *surface {
-	return &surface{
+	s := &surface{
 		openai:    edge.OpenAI(),
 		anthropic: edge.Anthropic(),
 		ready:     deps.Ready,
@@ -113,6 +126,25 @@ func newSurface(cfg Config, deps Deps) *surface {
 			},
 		},
 	}
+	if deps.Batch != nil {
+		s.batches = &batches.Edges{
+			Batches: batchv1.NewBatchServiceClient(deps.Batch), OpenAI: s.openai, Anthropic: s.anthropic,
+			ReadProgress: cfg.ReadProgress, WriteStall: cfg.WriteStall, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
+		}
+	}
+	if !cfg.MCP.Disabled {
+		s.mcp = newMCP(cfg, deps, s.edges.Limits)
+	}
+	return s
+}
+
+func newMCP(cfg Config, deps Deps, limits edge.Limits) *mcp.Handler {
+	services := deps.services()
+	return mcp.New(mcp.Options{
+		Logger: deps.Logger, Limits: limits, Version: deps.Version,
+		Services: mcp.Services{Router: services.Router, RateLimit: services.RateLimit, Usage: services.Usage},
+		Access:   mcp.Access{Origins: cfg.MCP.AllowedOrigins, Hosts: cfg.MCP.AllowedHosts},
+	})
 }
 
 // Handler is the whole HTTP surface, for tests and for servers of one's own.
@@ -157,9 +189,23 @@ func (s *Service) stop(server *http.Server, hurry context.CancelCauseFunc) error
 	return server.Close()
 }
 
+// writeBuffer bounds what the kernel holds for a client that doesn't read (promise S8).
+const writeBuffer = 512 << 10
+
+func bounded(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(writeBuffer)
+	}
+	return ctx
+}
+
 func (s *Service) server(requests context.Context, tlsConfig *tls.Config) *http.Server {
 	return &http.Server{
 		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnContext:       bounded,
 		Handler:           s.handler,
 		TLSConfig:         tlsConfig,
 		ReadHeaderTimeout: s.cfg.ReadProgress,

@@ -9,7 +9,9 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/batches"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/edge"
+	"github.com/headgate-mesh/headgate/services/gateway/internal/mcp"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/page"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/rest"
 )
@@ -18,8 +20,15 @@ import (
 type surface struct {
 	openai, anthropic *edge.Dialect
 	edges             *edge.Edges
-	ready             func() error
+	// mcp is the endpoint for agents; nil where it is taken away.
+	mcp *mcp.Handler
+	// batches are the vendors' batch endpoints; nil where there is no batch service.
+	batches *batches.Edges
+	ready   func() error
 }
+
+// mcpPath is where agents ask.
+const mcpPath = "/mcp"
 
 // mount hangs the routes that aren't generated on the mux.
 func (s *surface) mount(mux *runtime.ServeMux) error {
@@ -33,6 +42,14 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 		{http.MethodGet, "/healthz", plain(page.Health)},
 		{http.MethodGet, "/readyz", plain(page.Ready(s.ready))},
 		{http.MethodGet, "/", plain(http.RedirectHandler("/docs", http.StatusFound).ServeHTTP)},
+	}
+	if s.batches != nil {
+		for _, r := range s.batches.Routes() {
+			routes = append(routes, struct {
+				method, pattern string
+				handler         runtime.HandlerFunc
+			}{r.Method, r.Pattern, r.Handler})
+		}
 	}
 	for _, r := range routes {
 		if err := mux.HandlePath(r.method, r.pattern, r.handler); err != nil {
@@ -49,12 +66,30 @@ func (s *surface) mount(mux *runtime.ServeMux) error {
 
 // calls are the paths on which models are asked.
 func (s *surface) calls() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{
+	calls := map[string]http.HandlerFunc{
 		"/v1/chat/completions":      s.edges.Chat(s.openai),
 		"/v1/embeddings":            s.edges.Embed(s.openai),
 		"/v1/messages":              s.edges.Chat(s.anthropic),
 		"/v1/messages/count_tokens": s.edges.CountTokens(s.anthropic),
 	}
+	if s.mcp != nil {
+		calls[mcpPath] = s.mcp.ServeHTTP
+	}
+	return calls
+}
+
+// preflight answers browsers that ask whether a page may call MCP, before the key that they don't send with it.
+func (s *surface) preflight(next http.Handler) http.Handler {
+	if s.mcp == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions && r.URL.Path == mcpPath {
+			s.mcp.Preflight(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // straight serves calls without the mux, which tries one pattern after the other; it gets everything else.
@@ -100,7 +135,8 @@ func open(path string) bool {
 	case "/", "/healthz", "/readyz", "/openapi.json", "/docs":
 		return true
 	}
-	return strings.HasPrefix(path, "/docs/")
+	// Under /.well-known/ MCP clients look for a server of OAuth: there is none, and that needs no key to know.
+	return strings.HasPrefix(path, "/docs/") || strings.HasPrefix(path, "/.well-known/")
 }
 
 // refuse writes an error in the dialect of the path.
@@ -114,6 +150,8 @@ func (s *surface) refuse(w http.ResponseWriter, r *http.Request, err *fault.Erro
 		s.speaks(r).Refuse(w, id, err)
 	case strings.HasPrefix(path, "/v1/") || path == "/chat/completions":
 		s.openai.Refuse(w, id, err)
+	case path == mcpPath && s.mcp != nil:
+		s.mcp.Refuse(w, r, err)
 	default:
 		rest.Refuse(w, err)
 	}
@@ -137,14 +175,22 @@ func advise(r *http.Request, err *fault.Error) *fault.Error {
 // allowed is what methods a known path takes.
 func allowed(path string) string {
 	switch path {
-	case "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens",
+	case "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens", mcpPath,
 		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count", "/api/v1/cache:invalidate":
 		return http.MethodPost
-	case "/api/v1/keys":
+	case "/api/v1/keys", "/api/v1/batches", "/v1/files", "/v1/batches", "/v1/messages/batches":
 		return "GET, POST"
 	}
-	if strings.HasPrefix(path, "/api/v1/keys/") {
-		return "GET, DELETE"
+	switch {
+	case strings.HasSuffix(path, "/cancel"), strings.HasSuffix(path, ":cancel"):
+		return http.MethodPost
+	case strings.HasSuffix(path, "/results"), strings.HasSuffix(path, "/content"):
+		return http.MethodGet
+	}
+	for _, prefix := range []string{"/api/v1/keys/", "/api/v1/batches/", "/v1/files/", "/v1/messages/batches/"} {
+		if strings.HasPrefix(path, prefix) {
+			return "GET, DELETE"
+		}
 	}
 	return http.MethodGet
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -20,13 +21,25 @@ func (c Config) WithDefaults() Config {
 	}
 	var models conf.Map[Model]
 	for name, m := range c.Models.All() {
-		if m.Strategy == "" {
-			m.Strategy = "failover"
-		}
-		models.Set(name, m)
+		models.Set(name, m.withDefaults())
 	}
 	c.Providers, c.Models = providers, models
 	return c
+}
+
+func (m Model) withDefaults() Model {
+	if m.Strategy == "" {
+		m.Strategy = "failover"
+	}
+	if m.Strategy != "weighted" {
+		return m
+	}
+	m.Targets = slices.Clone(m.Targets)
+	for i := range m.Targets {
+		weight := m.Targets[i].weight()
+		m.Targets[i].Weight = &weight
+	}
+	return m
 }
 
 // defaultUsageLog is the spool's own.

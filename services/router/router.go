@@ -40,6 +40,8 @@ type Deps struct {
 	Secret auth.Secret
 	// Prices is the table of the ledger's costs; nil leaves them unknown.
 	Prices *price.Table
+	// Spare reports whether the process has room for a call that can wait, which a rule may say of any; nil always has.
+	Spare func() bool
 }
 
 // Service is the router. Safe for concurrent use.
@@ -75,7 +77,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err := b.measure(deps.Meter); err != nil {
 		return nil, err
 	}
-	p := plan.New(e.setup)
+	p := plan.New(e.setup, plan.Options{Spare: deps.Spare, Logger: deps.Logger})
 	if err := measureTargets(deps.Meter, p.Catalog); err != nil {
 		return nil, err
 	}

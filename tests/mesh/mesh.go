@@ -36,7 +36,8 @@ type Options struct {
 	Split bool
 	// Upstream replaces the simulator: any handler that plays both vendors.
 	Upstream http.Handler
-	// Extra is YAML appended to the configuration.
+	// Extra is YAML appended to the configuration, right behind the providers: indented lines add some of them. ${UPSTREAM}
+	// in it is Mesh.Upstream.
 	Extra string
 	// Env are more environment variables, NAME=value.
 	Env []string
@@ -203,7 +204,7 @@ providers:
 func (m *Mesh) run(t testing.TB, env []string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(Binary(t), args...)
-	cmd.Env = append(append(os.Environ(), "HEADGATE_ADMIN_KEY="+Key), env...)
+	cmd.Env = append(append(os.Environ(), "HEADGATE_ADMIN_KEY="+Key, "UPSTREAM="+m.Upstream), env...)
 	cmd.Stdout, cmd.Stderr = &m.log, &m.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -211,6 +212,9 @@ func (m *Mesh) run(t testing.TB, env []string, args ...string) {
 	m.procs[args[0]] = cmd
 	t.Cleanup(func() {
 		stop(cmd)
+		if _, race, found := strings.Cut(m.Log(), "WARNING: DATA RACE"); found { // of a binary that was built to look for them
+			t.Errorf("headgate %s has a data race:%s", args[0], race[:min(len(race), 3000)])
+		}
 		if t.Failed() {
 			t.Logf("the end of what headgate %s said:\n%s", args[0], lastLines(m.Log(), 10))
 		}
@@ -271,6 +275,11 @@ func ready(ctx context.Context, url string) bool {
 
 // URL is an address on the gateway.
 func (m *Mesh) URL(path string) string { return "http://" + m.HTTP + path }
+
+// OpsAddrs are the addresses of operations of every process.
+func (m *Mesh) OpsAddrs() []string {
+	return append(slices.Collect(maps.Values(m.ops)), m.Ops)
+}
 
 // Log is everything that the processes have printed.
 func (m *Mesh) Log() string { return m.log.String() }

@@ -26,6 +26,7 @@ type chaos struct {
 	fate func(round, attempt int) plan
 
 	mu     sync.Mutex
+	counts map[int]int
 	rounds map[int][]*spoken
 }
 
@@ -48,7 +49,7 @@ func newChaos(t *testing.T, fate func(round, attempt int) plan) *chaos {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &chaos{sim: s, fate: fate, rounds: map[int][]*spoken{}}
+	return &chaos{sim: s, fate: fate, counts: map[int]int{}, rounds: map[int][]*spoken{}}
 }
 
 // label is how a prompt names its round; attempts get one of their own, so that their texts differ.
@@ -66,12 +67,19 @@ func roundIn(body []byte) (round int, ok bool) {
 	return round, err == nil
 }
 
-// begin notes another attempt of a round and returns its number, from 1.
-func (c *chaos) begin(round int, s *spoken) int {
+// begin returns the number of another attempt of a round, from 1.
+func (c *chaos) begin(round int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[round]++
+	return c.counts[round]
+}
+
+// note keeps what is about to be said. It doesn't change any more.
+func (c *chaos) note(round int, s *spoken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rounds[round] = append(c.rounds[round], s)
-	return len(c.rounds[round])
 }
 
 // attempts are those of a round so far, which is forgotten.
@@ -92,16 +100,48 @@ func (c *chaos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.sim.ServeHTTP(w, r)
 		return
 	}
-	s := &spoken{path: r.URL.Path}
-	n := c.begin(round, s)
-	s.plan = c.fate(round, n)
+	n := c.begin(round)
+	s := &spoken{path: r.URL.Path, plan: c.fate(round, n)}
 	answer := c.ask(r, labelled.ReplaceAll(body, fmt.Appendf(nil, "${0}%d ", n)), s.plan.script)
 	s.full, s.unary = answer.Body.Bytes(), !strings.HasPrefix(answer.Header().Get("Content-Type"), "text/event-stream")
-	s.left = min(int(s.plan.at*float64(len(s.full)+1)), len(s.full))
 	if answer.Code != http.StatusOK {
 		s.plan.how = healthy // an error of the simulator's is told as it is
 	}
-	c.play(w, r, answer, s)
+	fated := s.fated()
+	c.note(round, s)
+	play(w, r, answer, s.plan, fated)
+}
+
+// fated is what leaves of an answer: the bytes of its body or, where its connection is going to break, of the whole
+// response. It notes how much of the answer is as it was.
+func (s *spoken) fated() []byte {
+	s.left = min(int(s.plan.at*float64(len(s.full)+1)), len(s.full))
+	if s.plan.edge > 0 {
+		s.left = min(frameEnd(s.full, s.left)+s.plan.edge-1, len(s.full))
+	}
+	switch s.plan.how {
+	case status:
+		s.left = 0
+		return []byte(`{"type":"error","error":{"type":"api_error","message":"not now"}}`)
+	case eof, stall:
+		return s.full[:s.left]
+	case corrupt:
+		return bent(s.full, &s.left, s.plan.flip)
+	case fin, reset, wire:
+		return s.response()
+	}
+	s.left = len(s.full)
+	return s.full
+}
+
+// frameEnd is where the line breaks begin that end the frame at a place, or the place itself in the last one.
+func frameEnd(stream []byte, at int) int {
+	for _, end := range []string{"}\n\n", "}\r\n\r\n"} {
+		if i := bytes.Index(stream[at:], []byte(end)); i >= 0 {
+			return at + i + 1
+		}
+	}
+	return at
 }
 
 // ask lets the simulator answer in full.
@@ -115,34 +155,28 @@ func (c *chaos) ask(r *http.Request, body []byte, script string) *httptest.Respo
 	return out
 }
 
-func (c *chaos) play(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRecorder, s *spoken) {
+func play(w http.ResponseWriter, r *http.Request, answer *httptest.ResponseRecorder, p plan, body []byte) {
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}
 	w.Header().Del("Content-Length")
-	switch s.plan.how {
+	switch p.how {
+	case fin, reset, wire:
+		playRaw(w, p, body)
+		return
 	case status:
-		s.left = 0
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader([]int{408, 429, 500, 502, 503, 529}[int(s.plan.flip)%6])
-		_, _ = io.WriteString(w, `{"type":"error","error":{"type":"api_error","message":"not now"}}`)
-	case eof:
-		write(w, s.full[:s.left], s.plan.pieces)
-	case stall:
-		write(w, s.full[:s.left], s.plan.pieces)
+		w.WriteHeader([]int{408, 429, 500, 502, 503, 529}[int(p.flip)%6])
+	default:
+		w.WriteHeader(answer.Code)
+	}
+	write(w, body, p.pieces)
+	if p.how == stall {
 		_ = http.NewResponseController(w).Flush()
 		select {
 		case <-r.Context().Done():
 		case <-time.After(20 * time.Second):
 		}
-	case corrupt:
-		write(w, bent(s.full, &s.left, s.plan.flip), s.plan.pieces)
-	case fin, reset, wire:
-		c.playRaw(w, s)
-	default:
-		s.left = len(s.full)
-		w.WriteHeader(answer.Code)
-		write(w, s.full, s.plan.pieces)
 	}
 }
 
@@ -173,15 +207,27 @@ func write(w http.ResponseWriter, b []byte, pieces int) {
 	}
 }
 
-// playRaw writes the response by hand, so that its connection can break anywhere.
-func (c *chaos) playRaw(w http.ResponseWriter, s *spoken) {
+// playRaw writes a response by hand, so that its connection can break anywhere.
+func playRaw(w http.ResponseWriter, p plan, response []byte) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	raw := []byte("HTTP/1.1 200 OK\r\nContent-Type: " + w.Header().Get("Content-Type") + "\r\nTransfer-Encoding: chunked\r\n\r\n")
+	_, _ = conn.Write(response)
+	if tcp, ok := conn.(*net.TCPConn); ok && p.how == reset {
+		_ = tcp.SetLinger(0)
+	}
+}
+
+// response is the answer as it goes over the wire: cut where the connection ends, or with a byte that is another one.
+func (s *spoken) response() []byte {
+	kind := "application/json"
+	if !s.unary {
+		kind = "text/event-stream"
+	}
+	raw := []byte("HTTP/1.1 200 OK\r\nContent-Type: " + kind + "\r\nTransfer-Encoding: chunked\r\n\r\n")
 	body := s.full
 	if s.plan.how != wire {
 		body = body[:s.left]
@@ -200,10 +246,7 @@ func (c *chaos) playRaw(w http.ResponseWriter, s *spoken) {
 		raw[at] ^= s.plan.flip
 		s.left = bodyBefore(starts, size, len(body), at)
 	}
-	_, _ = conn.Write(raw)
-	if tcp, ok := conn.(*net.TCPConn); ok && s.plan.how == reset {
-		_ = tcp.SetLinger(0)
-	}
+	return raw
 }
 
 // bodyBefore is how many bytes of the body stand in whole chunks, or in the chunk it hits, before a place in the response.

@@ -27,6 +27,8 @@ type plan struct {
 	how how
 	// at is where, as a share of the stream.
 	at float64
+	// edge moves the place to the next end of a frame, and so many bytes less one into its line breaks; 0 leaves it.
+	edge int
 	// flip is what is done to a byte.
 	flip byte
 	// pieces is the size of the provider's writes; 0 writes all at once.
@@ -41,6 +43,9 @@ func planOf(round, attempt int) plan {
 	p := plan{how: hows[r.IntN(len(hows))], at: r.Float64(), flip: byte(1 + r.IntN(255)), script: wording(r)}
 	if r.IntN(8) == 0 {
 		p.at = 1 - r.Float64()*0.03 // where the ends of streams are
+	}
+	if r.IntN(3) == 0 {
+		p.edge = 1 + r.IntN(5)
 	}
 	if r.IntN(3) == 0 {
 		p.pieces = 1 + r.IntN(700)

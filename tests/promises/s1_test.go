@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/metadata"
 
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -33,9 +30,16 @@ type route struct {
 
 // routes are all kinds of providers, and names with several targets of one and of different kinds.
 var routes = []route{
-	{"openai/gpt-4o", true}, {"claude/claude-opus-4-6", true}, {"vllm/qwen3-8b", true}, {"tgi/tgi", true}, {"compatible/qwen3-8b", true},
-	{"vllm_messages/qwen3-8b", true}, {"tgi_generate/tgi", false}, {"theirs/any", false},
-	{"twins", true}, {"strangers", true},
+	{"openai/gpt-4o", true},
+	{"claude/claude-opus-4-6", true},
+	{"vllm/qwen3-8b", true},
+	{"tgi/tgi", true},
+	{"compatible/qwen3-8b", true},
+	{"vllm_messages/qwen3-8b", true},
+	{"tgi_generate/tgi", false},
+	{"theirs/any", false},
+	{"twins", true},
+	{"strangers", true},
 }
 
 // chaosMesh is a mesh over chaos.
@@ -72,34 +76,6 @@ func TestS1(t *testing.T) {
 			}
 		})
 	}
-}
-
-// together calls f for 0..n-1 from a few goroutines.
-func together(workers, n int, f func(int)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range workers {
-		wg.Go(func() {
-			for i := range next {
-				f(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-}
-
-func dial(t *testing.T, m *mesh.Mesh) *grpc.ClientConn {
-	t.Helper()
-	conn, err := grpc.NewClient(m.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
 }
 
 // oracle compares what clients of one dialect saw with what the providers said.
@@ -170,116 +146,6 @@ func tail(trace []byte, s sight) string {
 	return string(trace)
 }
 
-// judge is promise S1.
-func judge(s sight, attempts []*spoken) error {
-	if s.end == refused {
-		return nil
-	}
-	for _, a := range attempts {
-		if a.explains(s) {
-			return nil
-		}
-	}
-	if s.empty() && s.end != terminal {
-		return nil
-	}
-	return fmt.Errorf("what came is no attempt's (%s)", s.end)
-}
-
-// explains reports whether a client that got this attempt may have seen what it saw.
-func (a *spoken) explains(s sight) bool {
-	if a.typed != nil {
-		s.text = strings.ReplaceAll(s.text, "stray", "") // they said so
-		return s.begins(*a.typed) && (s.end != terminal || s.equals(*a.typed))
-	}
-	if a.unary {
-		return a.explainsWhole(s)
-	}
-	switch a.plan.how {
-	case corrupt, wire: // what stands before the bent byte is sure; nobody can know about the rest
-		sure := said(a.path, wholeFrames(a.full[:a.left]))
-		sure.whole = false
-		return sure.begins(s.content) || (s.content.begins(sure) && s.end != terminal) || (s.thoughts == "" && sure.thoughts != "" && strings.HasPrefix(s.text, sure.text))
-	}
-	whole := said(a.path, a.full)
-	if s.end == terminal {
-		sent := said(a.path, a.full[:a.left])
-		// TGI's older servers end without [DONE]: there a finish is the end
-		return (sent.whole || (sent.finished && strings.HasPrefix(a.path, "/tgi/"))) && s.equals(whole)
-	}
-	return s.begins(whole)
-}
-
-// explainsWhole is explains for an answer that isn't a stream: all of it, or a connection that broke.
-func (a *spoken) explainsWhole(s sight) bool {
-	if s.end == brokenOff || a.plan.how == corrupt || a.plan.how == wire {
-		return true
-	}
-	c, ok := saidWhole(a.path, a.full[:a.left])
-	return ok && s.equals(c)
-}
-
-// wholeFrames leaves out the frame that the end cuts.
-func wholeFrames(b []byte) []byte {
-	i := max(bytes.LastIndex(b, []byte("\n\n")), bytes.LastIndex(b, []byte("\r\n\r\n")))
-	if i < 0 {
-		return nil
-	}
-	return b[:i]
-}
-
-const openAITools = `,"tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city","days"]}}}]`
-
-const anthropicTools = `,"tools":[{"name":"weather","input_schema":{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city","days"]}}]`
-
-// body is a request of a dialect.
-func body(dialect, model string, round int, tools, whole bool) (path, text string) {
-	prompt, extra := label(round)+" Explain RAG", ""
-	if tools {
-		prompt = label(round) + " use tool weather"
-		if extra = openAITools; dialect == "anthropic" {
-			extra = anthropicTools
-		}
-	}
-	path = "/v1/chat/completions"
-	if dialect == "anthropic" {
-		path, extra = "/v1/messages", extra+`,"max_tokens":8000`
-	}
-	return path, fmt.Sprintf(`{"model":%q,"stream":%v,"messages":[{"role":"user","content":%q}]%s}`, model, !whole, prompt, extra)
-}
-
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-
-// serve serves a provider until the test ends and returns its address.
-func serve(t *testing.T, h http.Handler) (url string) {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return server.URL
-}
-
-// start starts a mesh; when it is to end, no connection of ours is left that it would wait for.
-func start(t *testing.T, o mesh.Options) *mesh.Mesh {
-	t.Helper()
-	m := mesh.Start(t, o)
-	t.Cleanup(client.CloseIdleConnections)
-	return m
-}
-
-func request(ctx context.Context, m *mesh.Mesh, path, body string) *http.Request {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL(path), strings.NewReader(body))
-	if err != nil {
-		panic(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+mesh.Key)
-	req.Header.Set("Anthropic-Version", "2023-06-01")
-	req.Header.Set("Content-Type", "application/json")
-	return req
-}
-
 func (o *oracle) raw(ctx context.Context, round int, model string, tools, whole bool) (s sight, trace []byte, err error) {
 	path, text := body(o.dialect, model, round, tools, whole)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -305,16 +171,6 @@ func (o *oracle) raw(ctx context.Context, round int, model string, tools, whole 
 	}
 	s, err = saw(o.dialect, trace, failure)
 	return s, trace, err
-}
-
-func withKey(ctx context.Context) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+mesh.Key)
-}
-
-func prompt(text string) *llmv1.Prompt {
-	return &llmv1.Prompt{Messages: []*llmv1.Message{{
-		Role: llmv1.Role_ROLE_USER, Parts: []*llmv1.Part{{Kind: &llmv1.Part_Text{Text: &llmv1.TextPart{Text: text}}}},
-	}}}
 }
 
 // typed asks over gRPC: the error status is what an error frame is elsewhere.

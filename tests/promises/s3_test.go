@@ -68,7 +68,10 @@ func TestS3(t *testing.T) {
 			from = time.Now()
 		case "talks":
 			for v.say("on and on ") && v.req.Context().Err() == nil {
-				<-time.After(50 * time.Millisecond)
+				select {
+				case <-v.req.Context().Done():
+				case <-time.After(50 * time.Millisecond):
+				}
 			}
 		}
 		c.note(round, v.gone(5*time.Second).Sub(from))
@@ -85,10 +88,15 @@ timeouts: {first_content: %[5]s, gap: %[6]s}
 		timer, model string
 		stream       bool
 	}{
-		{"connect", "deaf/m", true}, {"connect", "deaf/m", false},
-		{"first_content", "openai/silent", true}, {"first_content", "claude/opens", true},
-		{"gap", "openai/stops", true}, {"gap", "claude/stops", true},
-		{"total", "long", true}, {"total", "long-claude", true}, {"total", "long-silent", false},
+		{"connect", "deaf/m", true},
+		{"connect", "deaf/m", false},
+		{"first_content", "openai/silent", true},
+		{"first_content", "claude/opens", true},
+		{"gap", "openai/stops", true},
+		{"gap", "claude/stops", true},
+		{"total", "long", true},
+		{"total", "long-claude", true},
+		{"total", "long-silent", false},
 	}
 	rows, offs := map[string]*tally{}, map[string]*durations{}
 	for timer := range timers {

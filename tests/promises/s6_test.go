@@ -53,7 +53,8 @@ type drain struct {
 	begun chan struct{}
 
 	attempts sync.Map
-	torn     atomic.Int64
+	ended    [2]durations // over HTTP and over gRPC, after the signal
+	signal   atomic.Pointer[time.Time]
 }
 
 func (d *drain) play(v *voice, round, _ int) {
@@ -86,12 +87,13 @@ func (d *drain) run(t *testing.T, n int, limit time.Duration) {
 		}
 	}
 	signalled := time.Now()
+	d.signal.Store(&signalled)
 	if err := d.mesh.Process("all").Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	off := d.readiness(t)
 	streams.Wait()
-	ended := time.Since(signalled)
+	overHTTP, overGRPC := d.ended[0].percentile(100), d.ended[1].percentile(100)
 	gone := make(chan struct{})
 	go func() {
 		_, _ = d.mesh.Process("all").Wait()
@@ -102,8 +104,10 @@ func (d *drain) run(t *testing.T, n int, limit time.Duration) {
 	case <-time.After(20 * time.Second):
 		d.broken("the process is still there 20 s after its last stream")
 	}
-	if d.want == errorFrame && (ended < limit || ended > limit+2*time.Second) {
-		d.broken("the streams ended after %s, the drain time is %s", ended, limit)
+	for _, took := range []time.Duration{overHTTP, overGRPC} {
+		if d.want == errorFrame && (took < limit || took > limit+patient(soon)) {
+			d.broken("streams ended after %s, the drain time is %s", took, limit)
+		}
 	}
 	d.mesh.StartAll(t)
 	attempts := map[string]int{}
@@ -112,8 +116,8 @@ func (d *drain) run(t *testing.T, n int, limit time.Duration) {
 		return true
 	})
 	d.book(t.Context(), d.mesh, attempts)
-	d.found("not ready after %s; streams ended after %s, drain time %s; %d rows; %d over gRPC broken off", off.Round(time.Millisecond),
-		ended.Round(10*time.Millisecond), limit, len(attempts), d.torn.Load())
+	d.found("not ready after %s; the last stream ended after %s, over gRPC after %s (drain time %s); %d rows", off.Round(time.Millisecond),
+		overHTTP.Round(10*time.Millisecond), overGRPC.Round(10*time.Millisecond), limit, len(attempts))
 }
 
 // readiness waits until it is gone and returns how long that took.
@@ -150,9 +154,14 @@ func (d *drain) stream(ctx context.Context, conn *grpc.ClientConn, i int) {
 		s, err = saw(dialect, a.body, a.err)
 	}
 	d.kept()
+	if at := d.signal.Load(); at != nil {
+		which := &d.ended[0]
+		if dialect == "typed" {
+			which = &d.ended[1]
+		}
+		which.add(time.Since(*at))
+	}
 	switch {
-	case dialect == "typed" && d.want == errorFrame && s.end == brokenOff:
-		d.torn.Add(1) // the end of the connection is no frame, but no silence either
 	case err != nil || s.end != d.want || !strings.HasPrefix(s.text, "so far far"):
 		d.broken("%s: %q, want %q: %v\n%s", dialect, s.end, d.want, err, tail(trace, s))
 	case s.end == terminal && !strings.HasSuffix(s.text, " well"):

@@ -1,6 +1,7 @@
 package promises_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -37,28 +38,33 @@ func TestS7(t *testing.T) {
 	peak := closedLoop(places, size(2*time.Second, 10*time.Second), func(i int) bool { return !ask(i).failed() })
 	before := resident(t, m)
 	o := &overload{tally: y}
-	watched := make(chan struct{})
 	most := before
-	done := make(chan struct{})
+	done, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		for {
+		for tick := time.Tick(50 * time.Millisecond); ; {
 			select {
 			case <-done:
 				return
-			case <-time.After(50 * time.Millisecond):
+			case <-tick:
 				most = max(most, resident(t, m))
 			}
 		}
 	}()
 	began := time.Now()
-	openLoop(t.Context(), int(3*peak), d, func(i int) { o.note(ask(1_000_000 + i)) })
+	openLoop(t.Context(), int(3*peak*8/7), d, func(i int) {
+		if i%8 == 0 {
+			o.probe(t.Context(), m)
+			return
+		}
+		o.note(ask(1_000_000 + i))
+	})
 	goodput := float64(o.good.Load()) / time.Since(began).Seconds()
 	close(done)
 	<-watched
-	p99 := o.refusals.percentile(99)
-	y.found("peak %.0f/s, goodput at x3 %.0f/s (%.0f %%), %d refused in p99 %s, +%d MiB", peak, goodput, 100*goodput/peak,
-		o.refused.Load(), p99.Round(100*time.Microsecond), (most-before)>>20)
+	p99, noise := o.refusals.percentile(99), o.probes.percentile(99)
+	y.found("peak %.0f/s, goodput at x3 %.0f/s (%.0f %%), %d refused in p99 %s (probes: %s), +%d MiB", peak, goodput, 100*goodput/peak,
+		o.refused.Load(), p99.Round(100*time.Microsecond), noise.Round(100*time.Microsecond), (most-before)>>20)
 	kept := goodputKept
 	if !alone {
 		kept = 0.7 // the peak may have been measured in a quieter moment
@@ -69,8 +75,8 @@ func TestS7(t *testing.T) {
 	if o.refused.Load() < o.good.Load() {
 		y.broken("%d refused, %d served: no overload", o.refused.Load(), o.good.Load())
 	}
-	if p99 >= patient(refusedIn) {
-		y.broken("refusals take %s (p99), want less than %s", p99, refusedIn)
+	if p99 >= patient(refusedIn) && p99 > 2*noise {
+		y.broken("refusals take %s (p99), want less than %s; a health probe takes %s", p99, refusedIn, noise)
 	}
 	if most-before > overloadMemory {
 		y.broken("%d MiB more memory", (most-before)>>20)
@@ -85,7 +91,16 @@ type overload struct {
 	*tally
 
 	good, refused atomic.Int64
-	refusals      durations
+	// probes come as the requests do, and are refused nothing: what they wait for is the machine.
+	refusals, probes durations
+}
+
+func (o *overload) probe(ctx context.Context, m *mesh.Mesh) {
+	asked := time.Now()
+	if status, _, err := get(ctx, m.URL("/healthz")); err != nil || status != http.StatusOK {
+		o.broken("a probe got status %d, %v", status, err)
+	}
+	o.probes.add(time.Since(asked))
 }
 
 func (o *overload) note(a outcome) {

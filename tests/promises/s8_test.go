@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,17 +18,18 @@ import (
 	"github.com/headgate-mesh/headgate/tests/mesh"
 )
 
-// memoryPerStream is how much memory a stream may take whose client reads nothing (promise S8), the kernel's buffers for
-// its two connections not counted.
+// memoryPerStream is how much memory a stream may take whose client reads nothing (promise S8). The kernel's buffers for
+// its two connections aren't counted: they are what the provider has sent, some 8 MiB where the system lets them grow as
+// Linux does. So many streams at once, and it runs out of memory for all connections (net.ipv4.tcp_mem).
 const memoryPerStream = 1 << 20
 
 // TestS8: clients that read nothing hold their providers back instead of filling memory, however much those want to say,
 // and no timer blames the provider for it; what they read later is whole.
 func TestS8(t *testing.T) {
 	const piece, pieces = 16 << 10, 1200 // 19 MiB a stream: more than the kernel's buffers take
-	n := size(12, 400)
+	n, gap := size(12, 60), size(1500*time.Millisecond, 10*time.Second)
 	b := &backlog{tally: promise(t, "S8", "clients that read nothing"), text: strings.Repeat("x", piece), pieces: pieces}
-	m := start(t, mesh.Options{Upstream: newUpstream(b.play), Extra: "timeouts: {gap: 1500ms}\n"})
+	m := start(t, mesh.Options{Upstream: newUpstream(b.play), Extra: fmt.Sprintf("timeouts: {gap: %s}\n", gap)})
 	conn := dial(t, m)
 	slow := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ReadBufferSize: 4 << 10, DialContext: smallBuffers}}
 	open := func(round int) io.ReadCloser {
@@ -62,7 +64,7 @@ func TestS8(t *testing.T) {
 	if held > int64(n)*piece*pieces*3/4 {
 		b.broken("the provider has sent %d MiB to clients that read nothing", held>>20)
 	}
-	<-time.After(2 * time.Second) // more than the gap timer
+	<-time.After(gap + 500*time.Millisecond)
 	b.drainAll(streams)
 }
 

@@ -75,11 +75,10 @@ func (p *theirs) StreamChat(r *providerv1.StreamChatRequest, out grpc.ServerStre
 	if !ok {
 		return grpcstatus.Error(codes.InvalidArgument, "no round")
 	}
-	s := &spoken{}
-	n := p.chaos.begin(round, s)
-	s.plan = p.chaos.fate(round, n)
+	n := p.chaos.begin(round)
 	list, typed := answer(round, n)
-	s.typed = &typed
+	s := &spoken{plan: p.chaos.fate(round, n), typed: &typed}
+	p.chaos.note(round, s)
 	return p.play(out, s, list)
 }
 
@@ -89,11 +88,10 @@ func (p *theirs) Chat(ctx context.Context, r *providerv1.ChatRequest) (*provider
 	if !ok {
 		return nil, grpcstatus.Error(codes.InvalidArgument, "no round")
 	}
-	s := &spoken{}
-	n := p.chaos.begin(round, s)
-	s.plan = p.chaos.fate(round, n)
+	n := p.chaos.begin(round)
 	_, typed := answer(round, n)
-	s.typed = &typed
+	s := &spoken{plan: p.chaos.fate(round, n), typed: &typed}
+	p.chaos.note(round, s)
 	if done, err := p.strike(ctx, s); done && s.plan.how != eof {
 		return nil, err
 	}

@@ -366,7 +366,8 @@ func (x *File) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// CreateFileRequest is a part of a file: the first message describes it, all others carry bytes.
+// CreateFileRequest is a part of a file: the first message describes it, the others carry bytes. A description that comes
+// again replaces what the first one said of name and expiry: forms tell that behind the file.
 type CreateFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The description or bytes.
@@ -440,7 +441,7 @@ type isCreateFileRequest_Part interface {
 }
 
 type CreateFileRequest_Description struct {
-	// In the first message.
+	// In the first message, and perhaps in the last.
 	Description *FileDescription `protobuf:"bytes,1,opt,name=description,proto3,oneof"`
 }
 

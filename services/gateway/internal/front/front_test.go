@@ -17,8 +17,8 @@ import (
 
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
-	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/overload"
 	"github.com/headgate-mesh/headgate/services/gateway/internal/front"
 )
 

@@ -88,7 +88,7 @@ func level(status int) slog.Level {
 func Route(path string) string {
 	switch path {
 	case "/v1/chat/completions", "/v1/messages", "/v1/models", "/api/v1/chat", "/api/v1/chat:stream",
-		"/api/v1/models", "/api/v1/targets", "/docs", "/openapi.json", "/healthz", "/readyz":
+		"/api/v1/models", "/api/v1/targets", "/mcp", "/docs", "/openapi.json", "/healthz", "/readyz":
 		return path
 	}
 	if strings.HasPrefix(path, "/v1/models/") {

@@ -14,10 +14,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	batchrest "github.com/headgate-mesh/headgate/gen/rest/batch/v1"
 	cacherest "github.com/headgate-mesh/headgate/gen/rest/cache/v1"
 	keysrest "github.com/headgate-mesh/headgate/gen/rest/keys/v1"
 	ratelimitrest "github.com/headgate-mesh/headgate/gen/rest/ratelimit/v1"
@@ -40,6 +42,7 @@ type Services struct {
 	RateLimit ratelimitv1.RateLimitServiceClient
 	Cache     cachev1.CacheServiceClient
 	Usage     usagev1.UsageServiceClient
+	Batch     batchv1.BatchServiceClient
 }
 
 // mount hangs the generated routes on the mux.
@@ -56,6 +59,9 @@ func (s Services) mount(ctx context.Context, mux *runtime.ServeMux) error {
 	}
 	if err == nil && s.Usage != nil {
 		err = usagerest.RegisterUsageServiceHandlerClient(ctx, mux, s.Usage)
+	}
+	if err == nil && s.Batch != nil {
+		err = batchrest.RegisterBatchServiceHandlerClient(ctx, mux, s.Batch)
 	}
 	return err
 }

@@ -81,7 +81,7 @@ var edges = map[llmv1.Dialect]func() *edge.Edge{
 func facts(ask plan.Ask, t plan.Trace) *routerv1.RouteFacts {
 	label := max(t.Label, llmv1.Sensitivity_SENSITIVITY_NONE)
 	return &routerv1.RouteFacts{
-		Model: ask.Model, InputTokens: ask.Input, MaxOutputTokens: ask.Output, Stream: ask.Stream,
+		Model: t.Model, InputTokens: ask.Input, MaxOutputTokens: ask.Output, Stream: ask.Stream,
 		Tools: int32(t.Shape.Tools), Messages: int32(t.Shape.Messages), Media: t.Shape.Media, //nolint:gosec // bounded by the body's size
 		Sensitivity: label, Detected: counts(t.Detected), Complexity: t.Complexity, Scanned: t.Scanned,
 	}

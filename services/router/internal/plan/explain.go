@@ -16,6 +16,8 @@ import (
 // Trace is how a plan came about.
 type Trace struct {
 	Plan Plan
+	// Model is what rules see: the name that was asked for, or the route that the caller wished.
+	Model string
 	// Shape and Complexity are of the content; Scanned tells whether it was looked at, Detected who found how much.
 	Shape      complexity.Shape
 	Complexity float64
@@ -39,6 +41,10 @@ type Trace struct {
 func (p *Planner) Explain(ctx context.Context, ask Ask) (Trace, error) {
 	d := &draft{setup: p.setup.Load(), ask: ask}
 	plan, err := d.make(ctx, d.setup.Policy.Explain)
+	asked := ask.Model
+	if d.wishes.Route != "" {
+		asked = d.wishes.Route
+	}
 	if f := fault.From(err); err != nil && f.Reason == errorsv1.Reason_REASON_INVALID_FIELD {
 		return Trace{}, err
 	}
@@ -46,7 +52,7 @@ func (p *Planner) Explain(ctx context.Context, ask Ask) (Trace, error) {
 		plan.Model = d.model
 	}
 	t := Trace{
-		Plan: plan, Shape: ask.Content.Shape(), Complexity: ask.Content.Complexity(), Scanned: d.scanned,
+		Plan: plan, Model: asked, Shape: ask.Content.Shape(), Complexity: ask.Content.Complexity(), Scanned: d.scanned,
 		Detected: d.report.Detected, Label: max(d.wishes.Sensitivity, d.report.Label), Redacted: d.redacted, Tried: d.decision.Tried, Refusal: err,
 	}
 	if t.Plan.Rule == "" {
@@ -93,6 +99,8 @@ func (d *draft) because(p Plan) string {
 	return "sensitivity"
 }
 
+// word is the label's; what was never labelled counts as none.
 func word(s llmv1.Sensitivity) string {
+	s = max(s, llmv1.Sensitivity_SENSITIVITY_NONE)
 	return strings.ToLower(strings.TrimPrefix(s.String(), "SENSITIVITY_"))
 }

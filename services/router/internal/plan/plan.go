@@ -78,10 +78,17 @@ type draft struct {
 }
 
 // Make plans an incoming call. The errors are INVALID_FIELD for a steering header, MODEL_NOT_ALLOWED, MODEL_NOT_FOUND,
-// SENSITIVITY, REFUSED_BY_RULE and RULE_FAILED. Where a rule says so, the content is redacted.
+// SENSITIVITY, REFUSED_BY_RULE, RULE_FAILED, and OVERLOADED for a call that can wait. Where a rule says so, the content is
+// redacted.
 func (p *Planner) Make(ctx context.Context, ask Ask) (Plan, error) {
 	d := &draft{setup: p.setup.Load(), ask: ask}
-	return d.make(ctx, d.setup.Policy.Decide)
+	plan, err := d.make(ctx, d.setup.Policy.Decide)
+	if err != nil {
+		p.refused(ctx, err)
+		return plan, err
+	}
+	p.note(ctx, d, plan)
+	return plan, p.room(plan)
 }
 
 func (d *draft) make(ctx context.Context, decide func(policy.Facts) (policy.Decision, error)) (Plan, error) {

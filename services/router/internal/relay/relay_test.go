@@ -123,7 +123,7 @@ func newMesh(t *testing.T, newAdapter func(adapter.Config) (*provider.Provider, 
 		})
 	}
 	m.desk = &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)}
-	m.server = relay.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, nil)}), m.desk, nil)
+	m.server = relay.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, nil)}, plan.Options{}), m.desk, nil)
 	return m
 }
 

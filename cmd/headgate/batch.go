@@ -1,0 +1,398 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/kit/peer"
+)
+
+const batchUsage = `usage: headgate batch submit FILE [--wait] [--output FILE] [flags]
+       headgate batch list [flags]
+       headgate batch get ID [flags]
+       headgate batch cancel ID [flags]
+       headgate batch results ID [--output FILE] [flags]
+       headgate batch serve [--config FILE]`
+
+// runBatch serves `headgate batch`: work that can wait, and with `serve` the service that does it.
+func runBatch(ctx context.Context, e env, args []string) error {
+	verbs := map[string]func(context.Context, env, []string) error{
+		"submit": runBatchSubmit, "list": runBatchList, "get": runBatchGet, "cancel": runBatchCancel, "results": runBatchResults,
+		"serve": runBatchService,
+	}
+	if len(args) == 0 || verbs[args[0]] == nil {
+		return errors.New(batchUsage)
+	}
+	return verbs[args[0]](ctx, e, args[1:])
+}
+
+// batchCommand is what all verbs have in common.
+type batchCommand struct {
+	env    env
+	flags  *flag.FlagSet
+	mesh   *meshFlags
+	json   bool
+	output string
+}
+
+func newBatchCommand(e env, verb string) *batchCommand {
+	c := &batchCommand{env: e, flags: flag.NewFlagSet("batch "+verb, flag.ContinueOnError)}
+	c.flags.SetOutput(e.stderr)
+	c.mesh = addMeshFlags(c.flags)
+	c.mesh.service = func(p Peers) peer.Config { return p.Batch }
+	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+	return c
+}
+
+// call reads the arguments, of which want are no flags, dials the mesh and asks it.
+func (c *batchCommand) call(args []string, want int, ask func(client batchv1.BatchServiceClient, rest []string) error) error {
+	rest, err := parseMixed(c.flags, args, want, batchUsage)
+	if err != nil {
+		return err
+	}
+	conn, closer, err := dialMesh(c.env, c.mesh)
+	if err != nil {
+		return err
+	}
+	defer closer()
+	err = ask(batchv1.NewBatchServiceClient(conn), rest)
+	var asStatus interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &asStatus) { // of a stream: those of unary calls are explained already
+		return explain(err)
+	}
+	return err
+}
+
+// show prints a batch for a person, or as JSON.
+func (c *batchCommand) show(b *batchv1.Batch) error {
+	if c.json {
+		return c.print(b)
+	}
+	w := tabwriter.NewWriter(c.env.stdout, 0, 0, 2, ' ', 0)
+	counts := b.GetCounts()
+	fmt.Fprintf(w, "batch\t%s\nstate\t%s\n", b.GetId(), stateWord(b.GetState()))
+	fmt.Fprintf(w, "lines\t%d: %d answered, %d failed, %d cancelled, %d expired\n",
+		counts.GetTotal(), counts.GetCompleted(), counts.GetFailed(), counts.GetCancelled(), counts.GetExpired())
+	fmt.Fprintf(w, "made\t%s\n", b.GetCreatedAt().AsTime().Local().Format(time.DateTime))
+	if b.GetEndedAt() != nil {
+		fmt.Fprintf(w, "ended\t%s, after %s\n", b.GetEndedAt().AsTime().Local().Format(time.DateTime),
+			b.GetEndedAt().AsTime().Sub(b.GetCreatedAt().AsTime()).Round(time.Second))
+	} else {
+		fmt.Fprintf(w, "expires\t%s\n", b.GetExpiresAt().AsTime().Local().Format(time.DateTime))
+	}
+	if u := b.GetUsage(); u != nil {
+		fmt.Fprintf(w, "tokens\t%d in, %d out\n", u.GetInputTokens(), u.GetOutputTokens())
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, e := range b.GetErrors() {
+		fmt.Fprintf(c.env.stdout, "line %d: %s %s\n", e.GetLine(), e.GetField(), e.GetMessage())
+	}
+	return nil
+}
+
+func (c *batchCommand) print(b *batchv1.Batch) error {
+	text, err := protojson.MarshalOptions{UseProtoNames: true, Multiline: true}.Marshal(b)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.env.stdout, string(text))
+	return err
+}
+
+func stateWord(s batchv1.BatchState) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(s.String(), "BATCH_STATE_")), "_", " ")
+}
+
+func over(s batchv1.BatchState) bool {
+	switch s {
+	case batchv1.BatchState_BATCH_STATE_COMPLETED, batchv1.BatchState_BATCH_STATE_FAILED,
+		batchv1.BatchState_BATCH_STATE_EXPIRED, batchv1.BatchState_BATCH_STATE_CANCELLED:
+		return true
+	}
+	return false
+}
+
+func runBatchSubmit(ctx context.Context, e env, args []string) error {
+	c := newBatchCommand(e, "submit")
+	embed := c.flags.Bool("embeddings", false, "the lines ask for embeddings, not chats")
+	window := c.flags.Duration("window", 24*time.Hour, "how long it may take, at most 24h")
+	concurrency := c.flags.Int("concurrency", 0, "how many lines may be under way at once (default: as many as the mesh allows)")
+	wait := c.flags.Bool("wait", false, "wait for its end, and then print the results or write them to --output")
+	c.flags.StringVar(&c.output, "output", "", "with --wait: a `file` for the results")
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
+		f, dialect, err := uploadFile(ctx, client, rest[0])
+		if err != nil {
+			return err
+		}
+		request := &batchv1.CreateBatchRequest{
+			InputFileId: f.GetId(), Dialect: dialect, CompletionWindow: durationpb.New(*window), Concurrency: int32(*concurrency), //nolint:gosec // checked by the service
+		}
+		if *embed {
+			request.Operation = batchv1.BatchOperation_BATCH_OPERATION_EMBED
+		}
+		made, err := client.CreateBatch(ctx, request)
+		if err != nil {
+			return err
+		}
+		if !*wait {
+			return c.show(made.GetBatch())
+		}
+		return c.follow(ctx, client, made.GetBatch())
+	})
+}
+
+// uploadFile sends a file, in whichever of the two formats it is.
+func uploadFile(ctx context.Context, client batchv1.BatchServiceClient, path string) (*batchv1.File, llmv1.Dialect, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	head := make([]byte, 4<<10)
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
+	}
+	format, dialect := batchv1.FileFormat_FILE_FORMAT_OPENAI_LINES, llmv1.Dialect_DIALECT_OPENAI
+	if oneDocument(head[:n]) {
+		format, dialect = batchv1.FileFormat_FILE_FORMAT_ANTHROPIC_REQUESTS, llmv1.Dialect_DIALECT_ANTHROPIC
+	}
+	f, err := send(ctx, client, &batchv1.FileDescription{Filename: filepath.Base(path), Format: format}, io.MultiReader(bytes.NewReader(head[:n]), file))
+	return f, dialect, err
+}
+
+// oneDocument reports whether a file is Anthropic's {"requests": [...]}, and not lines of OpenAI's.
+func oneDocument(head []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(head))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	key, err := d.Token()
+	return err == nil && key == "requests"
+}
+
+func send(ctx context.Context, client batchv1.BatchServiceClient, d *batchv1.FileDescription, from io.Reader) (*batchv1.File, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := client.CreateFile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = stream.Send(&batchv1.CreateFileRequest{Part: &batchv1.CreateFileRequest_Description{Description: d}})
+	for err == nil {
+		data := make([]byte, 256<<10)
+		n, readErr := io.ReadFull(from, data)
+		if n > 0 {
+			err = stream.Send(&batchv1.CreateFileRequest{Part: &batchv1.CreateFileRequest_Data{Data: data[:n]}})
+		}
+		if errors.Is(readErr, io.EOF) || errors.Is(readErr, io.ErrUnexpectedEOF) {
+			break
+		}
+		if readErr != nil {
+			return nil, readErr
+		}
+	}
+	made, err := stream.CloseAndRecv()
+	return made.GetFile(), err
+}
+
+// look is how often a batch is looked at while somebody waits.
+const look = 500 * time.Millisecond
+
+// follow waits for the end of a batch, with a bar for whoever watches, and gives out its results.
+func (c *batchCommand) follow(ctx context.Context, client batchv1.BatchServiceClient, b *batchv1.Batch) error {
+	bar := newBar(c.env.stderr)
+	for !over(b.GetState()) {
+		bar.show(b)
+		select {
+		case <-ctx.Done():
+			bar.done()
+			fmt.Fprintf(c.env.stderr, "the batch goes on: headgate batch get %s\n", b.GetId())
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		answer, err := client.GetBatch(ctx, &batchv1.GetBatchRequest{Id: b.GetId()})
+		if err != nil {
+			bar.done()
+			return err
+		}
+		b = answer.GetBatch()
+	}
+	bar.show(b)
+	bar.done()
+	if b.GetState() != batchv1.BatchState_BATCH_STATE_FAILED {
+		if err := c.results(ctx, client, b.GetId()); err != nil {
+			return err
+		}
+	}
+	summary := *c
+	if c.output == "" {
+		summary.env.stdout = c.env.stderr // the results are on the other one
+	}
+	if err := summary.show(b); err != nil {
+		return err
+	}
+	if n := b.GetCounts(); b.GetState() != batchv1.BatchState_BATCH_STATE_COMPLETED || n.GetFailed() > 0 {
+		return fmt.Errorf("not every line has an answer: the batch is %s", stateWord(b.GetState()))
+	}
+	return nil
+}
+
+// bar shows on a terminal how far a batch is, in one line that is written over, and elsewhere each tenth in a line.
+type bar struct {
+	w        io.Writer
+	terminal bool
+	tenth    int64
+	began    time.Time
+}
+
+func newBar(w io.Writer) *bar {
+	f, ok := w.(*os.File)
+	b := &bar{w: w, tenth: -1, began: time.Now()}
+	if ok {
+		info, err := f.Stat()
+		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return b
+}
+
+func (b *bar) show(x *batchv1.Batch) {
+	n := x.GetCounts()
+	finished := n.GetCompleted() + n.GetFailed() + n.GetCancelled() + n.GetExpired()
+	part := int64(0)
+	if n.GetTotal() > 0 {
+		part = finished * 100 / n.GetTotal()
+	}
+	line := fmt.Sprintf("%-12s [%-40s] %3d %%  %d of %d lines, %d failed, %s", stateWord(x.GetState()),
+		strings.Repeat("=", int(part*40/100)), part, finished, n.GetTotal(), n.GetFailed(), time.Since(b.began).Round(time.Second))
+	switch {
+	case b.terminal:
+		fmt.Fprintf(b.w, "\r\x1b[K%s", line)
+	case part/10 != b.tenth:
+		b.tenth = part / 10
+		fmt.Fprintln(b.w, line)
+	}
+}
+
+func (b *bar) done() {
+	if b.terminal {
+		fmt.Fprintln(b.w)
+	}
+}
+
+func runBatchList(ctx context.Context, e env, args []string) error {
+	c := newBatchCommand(e, "list")
+	return c.call(args, 0, func(client batchv1.BatchServiceClient, _ []string) error {
+		list, err := client.ListBatches(ctx, &batchv1.ListBatchesRequest{Limit: 100})
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+		if !c.json {
+			fmt.Fprintln(w, "id\tstate\tlines\tanswered\tfailed\tmade")
+		}
+		for _, b := range list.GetBatches() {
+			if c.json {
+				if err := c.print(b); err != nil {
+					return err
+				}
+				continue
+			}
+			n := b.GetCounts()
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", b.GetId(), stateWord(b.GetState()), n.GetTotal(), n.GetCompleted(), n.GetFailed(),
+				b.GetCreatedAt().AsTime().Local().Format(time.DateTime))
+		}
+		return w.Flush()
+	})
+}
+
+func runBatchGet(ctx context.Context, e env, args []string) error {
+	c := newBatchCommand(e, "get")
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
+		answer, err := client.GetBatch(ctx, &batchv1.GetBatchRequest{Id: rest[0]})
+		if err != nil {
+			return err
+		}
+		return c.show(answer.GetBatch())
+	})
+}
+
+func runBatchCancel(ctx context.Context, e env, args []string) error {
+	c := newBatchCommand(e, "cancel")
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
+		answer, err := client.CancelBatch(ctx, &batchv1.CancelBatchRequest{Id: rest[0]})
+		if err != nil {
+			return err
+		}
+		return c.show(answer.GetBatch())
+	})
+}
+
+func runBatchResults(ctx context.Context, e env, args []string) error {
+	c := newBatchCommand(e, "results")
+	c.flags.StringVar(&c.output, "output", "", "a `file` for the results")
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
+		return c.results(ctx, client, rest[0])
+	})
+}
+
+// line is one result as it is printed.
+type line struct {
+	CustomID string          `json:"custom_id"`
+	Outcome  string          `json:"outcome"`
+	Status   int32           `json:"status,omitempty"`
+	Body     json.RawMessage `json:"body,omitempty"`
+}
+
+// results writes every line's result as a line of JSON, in the order of the batch.
+func (c *batchCommand) results(ctx context.Context, client batchv1.BatchServiceClient, id string) (err error) {
+	w := c.env.stdout
+	if c.output != "" {
+		file, openErr := os.OpenFile(c.output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		w = file
+	}
+	stream, err := client.StreamResults(ctx, &batchv1.StreamResultsRequest{Id: id})
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(w)
+	lines.SetEscapeHTML(false)
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		one := line{
+			CustomID: m.GetCustomId(), Status: m.GetHttpStatus(), Body: json.RawMessage(m.GetBody()),
+			Outcome: strings.ToLower(strings.TrimPrefix(m.GetOutcome().String(), "LINE_OUTCOME_")),
+		}
+		if err := lines.Encode(one); err != nil {
+			return err
+		}
+	}
+}

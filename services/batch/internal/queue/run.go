@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"math/rand/v2"
+	"time"
+
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
+	"github.com/headgate-mesh/headgate/services/batch/internal/store"
+)
+
+// run is what is known of a batch while it is carried out. It belongs to the loop.
+type run struct {
+	batch store.Batch
+	// flying lines are under way; unclear ones were, when the process before this one died.
+	flying, unclear int
+	// granted is how many more are about to be claimed.
+	granted int
+	// busy says that its file is being read, or its results written; not before resume again, where that failed.
+	busy   bool
+	resume time.Time
+	// drained says that no line waits; none is due before idle.
+	drained bool
+	idle    time.Time
+	// paused is until when nothing is asked, since pausedAt; the streak is how often in a row.
+	paused, pausedAt time.Time
+	streak           int
+	// failures in a row are those of lines; successes are all.
+	failures, successes int
+	// stumbled are lines that failed and aren't done.
+	stumbled map[int64]stumble
+}
+
+// stumble is a line's last failure: how many it were by then, and what successes was.
+type stumble struct{ failures, successes int }
+
+const (
+	// firstPause and longestPause bound the pauses after failures.
+	firstPause   = time.Second
+	longestPause = time.Minute
+	// longestAfter bounds what others may ask for.
+	longestAfter = time.Hour
+	// maxTries is how often a line fails while others of its batch go well, and mostTries how often at all: about fifty
+	// minutes.
+	maxTries, mostTries = 10, 100
+)
+
+// started reports whether the lines were found good.
+func (r *run) started() bool { return !r.batch.InProgress.IsZero() }
+
+// over reports whether the batch's time has run out.
+func (r *run) over(now time.Time) bool { return !now.Before(r.batch.Expires) }
+
+// ready reports whether another line may be asked.
+func (r *run) ready(now time.Time) bool {
+	return r.batch.State == batchv1.BatchState_BATCH_STATE_IN_PROGRESS && !r.busy && !r.drained && !r.over(now) &&
+		r.flying+r.granted < r.room() && !now.Before(r.paused) && !now.Before(r.idle)
+}
+
+// room is how many lines may be under way at once. After a pause one goes ahead and sees.
+func (r *run) room() int {
+	if r.streak > 0 {
+		return 1
+	}
+	return r.batch.Concurrency
+}
+
+// settled reports whether all lines have ended.
+func (r *run) settled() bool {
+	return r.started() && !r.busy && r.flying+r.unclear == 0 &&
+		(r.drained || r.batch.State != batchv1.BatchState_BATCH_STATE_IN_PROGRESS)
+}
+
+// next is when there may be something to do for the run without anything happening.
+func (r *run) next(now time.Time) time.Time {
+	at := now.Add(longestWait)
+	for _, t := range []time.Time{r.batch.Expires, r.paused, r.idle, r.resume} {
+		if t.After(now) && t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// judge takes notice of an answer and returns when the line may be asked again, or done.
+func (r *run) judge(now time.Time, l *store.Line, a *Answer) (due time.Time, done bool) {
+	switch a.Verdict {
+	case Busy:
+		r.pause(now, l.Begun, a.After)
+		return r.paused, false
+	case Broken:
+		return r.stumble(now, l, a)
+	}
+	r.streak, r.failures = 0, 0
+	if a.Outcome == batchv1.LineOutcome_LINE_OUTCOME_SUCCEEDED {
+		r.successes++
+	}
+	delete(r.stumbled, l.Number)
+	return time.Time{}, true
+}
+
+// pause asks nothing for a while. Lines that were begun before the pause say nothing new.
+func (r *run) pause(now, begun time.Time, after time.Duration) {
+	if begun.Before(r.pausedAt) {
+		return
+	}
+	r.streak++
+	r.pausedAt = now
+	r.paused = now.Add(max(jitter(r.streak), min(after, longestAfter)))
+}
+
+// stumble counts a failure. It is the line's own where others went well since it failed last, and then it isn't asked
+// often; where all fail, it hardly is, and the batch waits.
+func (r *run) stumble(now time.Time, l *store.Line, a *Answer) (due time.Time, done bool) {
+	last, again := r.stumbled[l.Number]
+	if !again || r.successes > last.successes {
+		l.Tries++
+	}
+	last.failures++
+	if l.Tries >= maxTries || last.failures >= mostTries {
+		delete(r.stumbled, l.Number)
+		return time.Time{}, true
+	}
+	if r.stumbled == nil {
+		r.stumbled = make(map[int64]stumble)
+	}
+	r.stumbled[l.Number] = stumble{failures: last.failures, successes: r.successes}
+	if r.failures++; r.failures >= r.batch.Concurrency {
+		r.pause(now, l.Begun, a.After)
+	}
+	return now.Add(max(jitter(last.failures), min(a.After, longestAfter))), false
+}
+
+// jitter is a pause after n failures in a row: any, up to a bound that doubles. It is never quite nothing.
+func jitter(n int) time.Duration {
+	bound := longestPause
+	if n < 7 {
+		bound = min(longestPause, firstPause<<(n-1))
+	}
+	return time.Millisecond + rand.N(bound) //nolint:gosec // a pause is no secret
+}
