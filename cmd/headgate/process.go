@@ -358,6 +358,7 @@ func (p *process) addRouter() error {
 		Logger: p.log, Tracer: p.tel.Tracer(), Meter: p.tel.Meter(), Version: version,
 		RateLimit: p.peers.ratelimit, Cache: p.peers.cache, Usage: p.peers.usage,
 		DataDir: p.cfg.DataDir, Secret: auth.Secret(p.cfg.Secret.Reveal()), Prices: prices,
+		Spare: p.admission.Spare,
 	})
 	if err != nil {
 		return err

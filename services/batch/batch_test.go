@@ -93,7 +93,7 @@ func TestAnthropic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := c.CreateBatch(ctx, &batchv1.CreateBatchRequest{InputFileId: f.GetId(), Headers: map[string]string{"anthropic-version": "2023-06-01"}})
+	made, err := c.CreateBatch(ctx, &batchv1.CreateBatchRequest{InputFileId: f.GetId()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +106,9 @@ func TestAnthropic(t *testing.T) {
 `
 	if got := content(ctx, t, c, b.GetOutputFileId()); got != strings.ReplaceAll(want, "ID", b.GetId()) {
 		t.Errorf("%s", got)
+	}
+	if h := r.requests[b.GetId()+".1"].GetHeaders(); len(h) != 1 || h[0].GetName() != "anthropic-version" || h[0].GetValue() != "2023-06-01" {
+		t.Errorf("%v", h)
 	}
 	if got := string(r.requests[b.GetId()+".1"].GetBody()); got != `{"model":"m","max_tokens":1,"messages":[]}` {
 		t.Errorf("asked %s", got)

@@ -62,7 +62,7 @@ type Mesh struct {
 }
 
 // Services are the processes of a split mesh but for the gateway, those that are called first.
-var Services = []string{"keys", "ratelimit", "cache", "usage", "router"}
+var Services = []string{"keys", "ratelimit", "cache", "usage", "router", "batch"}
 
 // Start runs a mesh until the test ends.
 func Start(t testing.TB, o Options) *Mesh {
@@ -113,8 +113,8 @@ func (m *Mesh) StartService(t testing.TB, name string) {
 
 // command is how a service is started.
 func command(name string) []string {
-	if name == "usage" {
-		return []string{"usage", "serve"} // alone, it asks
+	if name == "usage" || name == "batch" {
+		return []string{name, "serve"} // alone, it asks
 	}
 	return []string{name}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"maps"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -35,6 +36,9 @@ func (s *Server) CreateBatch(ctx context.Context, r *batchv1.CreateBatchRequest)
 	if b.Operation == batchv1.BatchOperation_BATCH_OPERATION_EMBED && b.Dialect == llmv1.Dialect_DIALECT_ANTHROPIC {
 		return nil, invalid("operation", "must be BATCH_OPERATION_CHAT in Anthropic's dialect, which has no embeddings")
 	}
+	if b.Dialect == llmv1.Dialect_DIALECT_ANTHROPIC {
+		b.Headers = versioned(b.Headers)
+	}
 	b.ID = ids.Batch(b.Dialect)
 	if b, err = s.Store.CreateBatch(ctx, b); err != nil {
 		return nil, s.broken(ctx, err)
@@ -58,6 +62,19 @@ func (s *Server) wanted(p auth.Principal, r *batchv1.CreateBatchRequest) (store.
 		Created: now, Expires: now.Add(window), Concurrency: cmp.Or(int(r.GetConcurrency()), s.Concurrency),
 		Sensitivity: r.GetSensitivity(), Metadata: r.GetMetadata(), Tags: r.GetTags(), Headers: r.GetHeaders(), Models: p.Models,
 	}}, nil
+}
+
+// versionHeader is required by Anthropic's dialect; versionDefault is what its SDKs send.
+const versionHeader, versionDefault = "anthropic-version", "2023-06-01"
+
+// versioned are headers with a version; who doesn't come over the dialect's own edge needn't name one.
+func versioned(headers map[string]string) map[string]string {
+	if headers[versionHeader] != "" {
+		return headers
+	}
+	all := map[string]string{versionHeader: versionDefault}
+	maps.Copy(all, headers)
+	return all
 }
 
 // fromFile takes the lines from a file.

@@ -126,9 +126,9 @@ func (l *loop) advance(ctx context.Context) error {
 	if err := l.settle(ctx); err != nil {
 		return err
 	}
-	for number := range l.changed() {
+	for number, ok := l.changed(); ok; number, ok = l.changed() {
 		if err := l.refresh(ctx, number); err != nil {
-			l.Notify(number)
+			l.again(number)
 			return err
 		}
 	}

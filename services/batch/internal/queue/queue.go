@@ -97,13 +97,23 @@ func (q *Queue) Notify(number int64) {
 	}
 }
 
-// changed returns the numbers of batches that Notify was called with since the last time.
-func (q *Queue) changed() map[int64]bool {
+// changed returns the number of a batch that Notify was called with; false where there is none. What isn't done about it
+// comes back with again.
+func (q *Queue) changed() (number int64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := q.dirty
-	q.dirty = make(map[int64]bool)
-	return d
+	for number = range q.dirty {
+		delete(q.dirty, number)
+		return number, true
+	}
+	return 0, false
+}
+
+// again lets changed return a number again, without waking anyone.
+func (q *Queue) again(number int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dirty[number] = true
 }
 
 // Run works until ctx ends. Lines that are under way then have a while to end; what hasn't ended by then counts as begun

@@ -314,7 +314,8 @@ func TestRoute(t *testing.T) {
 	for path, want := range map[string]string{
 		"/v1/chat/completions": "/v1/chat/completions", "/v1/messages": "/v1/messages", "/v1/models": "/v1/models",
 		"/v1/models/gpt-5": "/v1/models/{id}", "/v1/models/a/b": "/v1/models/{id}", "/api/v1/chat:stream": "/api/v1/chat:stream",
-		"/v1/messages/count_tokens": "other", "/V1/messages": "other", "": "other", "/": "other", "/v1/messages/": "other",
+		"/v1/messages/count_tokens": "/v1/messages/count_tokens", "/v1/messages/batches/a/results": "/v1/messages/batches/{id}/results",
+		"/v1/files/x": "/v1/files/{id}", "/api/v1/batches/b:cancel": "/api/v1/batches/{id}:cancel", "/V1/messages": "other", "": "other", "/": "other", "/v1/messages/": "other",
 	} {
 		if got := front.Route(path); got != want {
 			t.Errorf("%s is %s, want %s", path, got, want)

@@ -86,15 +86,47 @@ func level(status int) slog.Level {
 
 // Route names a path for metrics: a client must not be able to make time series.
 func Route(path string) string {
-	switch path {
-	case "/v1/chat/completions", "/v1/messages", "/v1/models", "/api/v1/chat", "/api/v1/chat:stream",
-		"/api/v1/models", "/api/v1/targets", "/mcp", "/docs", "/openapi.json", "/healthz", "/readyz":
+	if routes[path] {
 		return path
 	}
-	if strings.HasPrefix(path, "/v1/models/") {
-		return "/v1/models/{id}"
+	for _, r := range named {
+		if rest, ok := strings.CutPrefix(path, r.prefix); ok && rest != "" && (r.tail == "" || strings.HasSuffix(rest, r.tail)) {
+			return r.prefix + "{id}" + r.tail
+		}
 	}
 	return "other"
+}
+
+// routes are the paths without names in them.
+var routes = func() map[string]bool {
+	known := make(map[string]bool)
+	for _, path := range []string{
+		"/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1/messages/count_tokens", "/v1/models",
+		"/v1/files", "/v1/batches", "/v1/messages/batches",
+		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count", "/api/v1/routes:explain",
+		"/api/v1/models", "/api/v1/targets", "/api/v1/keys", "/api/v1/quota", "/api/v1/cache:invalidate", "/api/v1/cache/stats",
+		"/api/v1/usage", "/api/v1/usage/events", "/api/v1/usage/totals", "/api/v1/batches",
+		"/mcp", "/docs", "/openapi.json", "/healthz", "/readyz",
+	} {
+		known[path] = true
+	}
+	return known
+}()
+
+// named are the paths with a name in them, those with a tail first.
+var named = []struct{ prefix, tail string }{
+	{"/v1/messages/batches/", "/results"},
+	{"/v1/messages/batches/", "/cancel"},
+	{"/v1/messages/batches/", ""},
+	{"/v1/batches/", "/cancel"},
+	{"/v1/batches/", ""},
+	{"/v1/files/", "/content"},
+	{"/v1/files/", ""},
+	{"/v1/models/", ""},
+	{"/api/v1/batches/", "/results"},
+	{"/api/v1/batches/", ":cancel"},
+	{"/api/v1/batches/", ""},
+	{"/api/v1/keys/", ""},
 }
 
 func known(method string) string {
