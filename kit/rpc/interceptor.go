@@ -39,7 +39,7 @@ func (c *call) next(ctx context.Context) error {
 
 // interceptors is the whole list, the outermost first. Everything a call goes through, on a listener and in process,
 // is here.
-func interceptors(o Options, rules *auth.Rules, hurried context.Context) []interceptor {
+func interceptors(hurried context.Context, o Options, rules *auth.Rules) []interceptor {
 	return []interceptor{
 		recovery(o.Logger),                       // whatever happens below, the process lives on
 		requestID(),                              // the caller's or a new one

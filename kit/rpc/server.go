@@ -53,7 +53,7 @@ func NewServer(o Options) *Server {
 		stopped: make(chan struct{}),
 	}
 	s.hurried, s.hurry = context.WithCancelCause(context.Background())
-	unary, stream := chain(interceptors(o, s.rules, s.hurried), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
+	unary, stream := chain(interceptors(s.hurried, o, s.rules), messages{validate: o.Validate, maxRecv: o.MaxRecv, maxSend: o.MaxSend})
 	s.grpc = grpc.NewServer(append(serverOptions(o), grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))...)
 	s.inside = newInside(unary, stream, &cloner{share: o.ShareMessage})
 	healthv1.RegisterHealthServer(s, s.health)

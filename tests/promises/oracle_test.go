@@ -35,7 +35,7 @@ func (a *spoken) explains(s sight) bool {
 	case corrupt, wire: // what stands before the bent byte is sure; nobody can know about the rest
 		sure := said(a.path, wholeFrames(a.full[:a.left]))
 		sure.whole = false
-		return sure.begins(s.content) || (s.content.begins(sure) && s.end != terminal) || (s.thoughts == "" && sure.thoughts != "" && strings.HasPrefix(s.text, sure.text))
+		return sure.begins(s.content) || (s.begins(sure) && s.end != terminal) || (s.thoughts == "" && sure.thoughts != "" && strings.HasPrefix(s.text, sure.text))
 	}
 	whole := said(a.path, a.full)
 	if s.end == terminal {

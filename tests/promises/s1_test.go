@@ -109,8 +109,8 @@ func (o *oracle) round(ctx context.Context, round int) {
 	var s sight
 	var err error
 	var trace []byte
-	switch whole := r.IntN(6) == 0; {
-	case o.dialect == "typed":
+	switch whole := r.IntN(6) == 0; o.dialect {
+	case "typed":
 		s = o.typed(ctx, round, to.model, whole)
 	default:
 		s, trace, err = o.raw(ctx, round, to.model, tools, whole)

@@ -14,8 +14,9 @@ import (
 const (
 	// Limited is how long a key rests after a 429 that doesn't say how long.
 	Limited = 10 * time.Second
-	// Refused is how long after a 401 or 403, Exhausted after a 402 or another word for an empty account.
-	Refused   = 5 * time.Minute
+	// Refused is how long after a 401 or 403.
+	Refused = 5 * time.Minute
+	// Exhausted is how long after a 402 or another word for an empty account.
 	Exhausted = 10 * time.Minute
 
 	// shortest and longest bound what a provider says: a rest of nothing would ask every key for each call, and one of
