@@ -54,6 +54,8 @@ func TestOpenAI(t *testing.T) {
 	if strings.Count(output, "\n") != n-1 || strings.Count(failed, "\n") != 1 || !strings.Contains(failed, `"status_code":400`) || !strings.Contains(failed, `"error":null`) {
 		t.Errorf("%d lines of output; %s", strings.Count(output, "\n"), failed)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	md, in := r.seen[id], r.requests[id]
 	for name, want := range map[string]string{
 		"x-headgate-priority": "batch", "x-headgate-sensitivity": "high", "x-headgate-tags": "batch=" + b.GetId() + ",team=a",
@@ -212,8 +214,10 @@ func TestBadDocuments(t *testing.T) {
 		{"cut short", `{"requests":[` + good, "1 invalid_json_line "},
 		{"broken", `{"requests":[` + good + `,{"custom_id"}]}`, "2 invalid_json_line "},
 		{"more behind", `{"requests":[` + good + `]} x`, "1 invalid_json_line "},
-		{"several bad lines", `{"requests":[` + good + `,1,` + good + `,{"custom_id":"c"},{"params":{}}]}`,
-			"2 invalid_json_line ,3 duplicate_custom_id custom_id,4 missing_required_parameter body,5 missing_custom_id custom_id"},
+		{
+			"several bad lines", `{"requests":[` + good + `,1,` + good + `,{"custom_id":"c"},{"params":{}}]}`,
+			"2 invalid_json_line ,3 duplicate_custom_id custom_id,4 missing_required_parameter body,5 missing_custom_id custom_id",
+		},
 		{"too long", `{"requests":[` + good + `,{"custom_id":"b","params":{"model":"` + strings.Repeat("m", 3<<20) + `"}}]}`, "2 line_too_long "},
 	} {
 		f, err := upload(ctx, c, &batchv1.FileDescription{Format: batchv1.FileFormat_FILE_FORMAT_ANTHROPIC_REQUESTS}, strings.NewReader(test.content))

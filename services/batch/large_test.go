@@ -18,14 +18,20 @@ import (
 	"github.com/headgate-mesh/headgate/services/batch"
 )
 
-// TestLarge uploads a large file, has it answered and reads the results back, in little memory. With BATCH_TEST_LARGE set
-// it is 200 MB and 50,000 lines, else 8 MB and 2,000.
-func TestLarge(t *testing.T) { //nolint:paralleltest // it watches the memory of the process
-	lines := 2_000
-	if os.Getenv("BATCH_TEST_LARGE") != "" {
-		lines = 50_000
+// TestLarge uploads large files, has them answered and reads the results back, in little memory. With BATCH_TEST_LARGE set
+// they are 200 MB and 50,000 lines each, else 2 MB and 300. It runs alone, since it watches the memory of the process.
+func TestLarge(t *testing.T) {
+	for _, format := range []batchv1.FileFormat{batchv1.FileFormat_FILE_FORMAT_OPENAI_LINES, batchv1.FileFormat_FILE_FORMAT_ANTHROPIC_REQUESTS} {
+		t.Run(format.String(), func(t *testing.T) { large(t, format) })
 	}
-	const size, room = 4000, 64 << 20
+}
+
+func large(t *testing.T, format batchv1.FileFormat) {
+	const room = 64 << 20
+	lines, size := 300, 8_000
+	if os.Getenv("BATCH_TEST_LARGE") != "" {
+		lines, size = 50_000, 4_000
+	}
 	r := newRouter()
 	r.forgets = true
 	r.answer = func(context.Context, *routerv1.RelayRequest, string) error {
@@ -34,7 +40,7 @@ func TestLarge(t *testing.T) { //nolint:paralleltest // it watches the memory of
 	c, ctx := start(t, t.TempDir(), batch.Config{Concurrency: 32}, r), client(t, "acme")
 	watch := watchHeap()
 	began := time.Now()
-	f, err := upload(ctx, c, openAIFile(), &generator{lines: lines, size: size})
+	f, err := upload(ctx, c, &batchv1.FileDescription{Format: format}, newGenerator(format, lines, size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,17 +68,26 @@ func TestLarge(t *testing.T) { //nolint:paralleltest // it watches the memory of
 		t.Errorf("%d lines of results: %v", n, err)
 	}
 	peak := watch()
-	t.Logf("%d MB, %d lines: upload %v, validation %v, answers %v (%.0f lines/s), peak heap %.1f MiB over the beginning", f.GetBytes()>>20, lines,
+	t.Logf("%d MB, %d lines: upload %v, validation %v, answers %v (%.0f lines/s), peak heap %.1f MiB over the beginning", f.GetBytes()/1e6, lines,
 		uploaded.Round(time.Millisecond), validated.Round(time.Millisecond), asked.Round(time.Millisecond), float64(lines)/asked.Seconds(), float64(peak)/(1<<20))
 	if peak > room {
 		t.Errorf("%d MiB of heap", peak>>20)
 	}
 }
 
-// generator makes good lines, of about size bytes.
+// generator makes a file of good requests, of about size bytes each.
 type generator struct {
+	format         batchv1.FileFormat
 	lines, size, n int
 	rest           []byte
+}
+
+func newGenerator(format batchv1.FileFormat, lines, size int) *generator {
+	g := &generator{format: format, lines: lines, size: size}
+	if format == batchv1.FileFormat_FILE_FORMAT_ANTHROPIC_REQUESTS {
+		g.rest = []byte(`{"requests":[`)
+	}
+	return g
 }
 
 // Read makes the next lines.
@@ -82,12 +97,23 @@ func (g *generator) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		g.n++
-		g.rest = fmt.Appendf(nil, `{"custom_id":"l%d","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"%s"}]}}`+"\n",
-			g.n, strings.Repeat("x", g.size))
+		g.rest = g.line()
 	}
 	n := copy(p, g.rest)
 	g.rest = g.rest[n:]
 	return n, nil
+}
+
+func (g *generator) line() []byte {
+	body := fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":"%s"}]}`, strings.Repeat("x", g.size))
+	if g.format == batchv1.FileFormat_FILE_FORMAT_OPENAI_LINES {
+		return fmt.Appendf(nil, `{"custom_id":"l%d","method":"POST","url":"/v1/chat/completions","body":%s}`+"\n", g.n, body)
+	}
+	end := ","
+	if g.n == g.lines {
+		end = "]}"
+	}
+	return fmt.Appendf(nil, `{"custom_id":"l%d","params":%s}%s`, g.n, body, end)
 }
 
 // watchHeap returns a function that ends the watch and tells how much the heap grew at most.

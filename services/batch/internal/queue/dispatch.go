@@ -77,8 +77,10 @@ func (l *loop) ask(ctx context.Context, b *store.Batch, line store.Line) end {
 	if err != nil {
 		l.Logger.ErrorContext(ctx, "a batch's file can't be read", "batch", b.ID, "line", line.Number, "error", err)
 		f := fault.New(errorsv1.Reason_REASON_INTERNAL, "the batch's file can't be read")
-		e.answer = Answer{Verdict: Broken, Outcome: batchv1.LineOutcome_LINE_OUTCOME_ERRORED, HTTPStatus: f.HTTPStatus(),
-			Body: result.ErrorBody(b.Dialect, f, result.RequestID(b.ID, line.Number))}
+		e.answer = Answer{
+			Verdict: Broken, Outcome: batchv1.LineOutcome_LINE_OUTCOME_ERRORED, HTTPStatus: f.HTTPStatus(),
+			Body: result.ErrorBody(b.Dialect, f, result.RequestID(b.ID, line.Number)),
+		}
 		return e
 	}
 	e.answer = l.Asker.Ask(ctx, b, line.Number, body)

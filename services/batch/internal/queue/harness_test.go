@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -94,6 +95,20 @@ func (w *world) start() {
 		}
 	})
 	w.stop = func() { cancel(); wg.Wait() }
+}
+
+// times is how often a line was asked.
+func (w *world) times(b store.Batch, line int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked[fmt.Sprintf("%s.%d", b.ID, line)]
+}
+
+// calls are the tenants of all lines that were asked, and how many were under way at once at most.
+func (w *world) calls() (tenants []string, most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.order), w.most
 }
 
 type asker struct {

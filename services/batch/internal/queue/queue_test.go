@@ -36,13 +36,15 @@ func TestConcurrency(t *testing.T) {
 	t.Parallel()
 	bubble(t, second, func(w *world) {
 		narrow := w.batch("acme", 20, func(b *store.Batch) { b.Concurrency = 1 })
-		if expect(t, w.at(10500*time.Millisecond, narrow), inProgress, store.Counts{Total: 20, Completed: 10}); w.most != 1 {
-			t.Errorf("%d at once", w.most)
+		expect(t, w.at(10500*time.Millisecond, narrow), inProgress, store.Counts{Total: 20, Completed: 10})
+		if _, most := w.calls(); most != 1 {
+			t.Errorf("%d at once", most)
 		}
 		wide := w.batch("acme", 20, func(b *store.Batch) { b.Concurrency = 99 })
 		expect(t, w.at(3*time.Second, narrow), inProgress, store.Counts{Total: 20, Completed: 13})
-		if expect(t, w.at(0, wide), inProgress, store.Counts{Total: 20, Completed: 9}); w.most != 4 {
-			t.Errorf("%d at once", w.most)
+		expect(t, w.at(0, wide), inProgress, store.Counts{Total: 20, Completed: 9})
+		if _, most := w.calls(); most != 4 {
+			t.Errorf("%d at once", most)
 		}
 		expect(t, w.at(time.Minute, wide), completed, store.Counts{Total: 20, Completed: 20})
 	})
@@ -57,9 +59,10 @@ func TestTurns(t *testing.T) {
 		}
 		lone := w.batch("globex", 100)
 		w.at(51*time.Second, lone)
-		n := strings.Count(strings.Join(w.order, " "), "globex")
-		if n < 90 || n > 110 || len(w.order) < 200 {
-			t.Errorf("%d of %d lines", n, len(w.order))
+		order, _ := w.calls()
+		n := strings.Count(strings.Join(order, " "), "globex")
+		if n < 90 || n > 110 || len(order) < 200 {
+			t.Errorf("%d of %d lines", n, len(order))
 		}
 	})
 }
@@ -94,8 +97,8 @@ func TestBusyForEver(t *testing.T) {
 		expect(t, w.at(2*time.Hour-time.Second, b), inProgress, store.Counts{Total: 10})
 		expect(t, w.at(time.Second, b), expired, store.Counts{Total: 10, Expired: 10})
 		// One in half a minute, more or less.
-		if n := len(w.order); n < 150 || n > 400 {
-			t.Errorf("%d calls in two hours", n)
+		if order, _ := w.calls(); len(order) < 150 || len(order) > 400 {
+			t.Errorf("%d calls in two hours", len(order))
 		}
 	})
 }
@@ -109,9 +112,9 @@ func TestPoison(t *testing.T) {
 		}
 		return second(ctx, b, line)
 	}, func(w *world) {
-		b := w.batch("acme", 400, func(b *store.Batch) { b.Concurrency = 1 })
-		expect(t, w.at(8*time.Minute, b), completed, store.Counts{Total: 400, Completed: 399, Failed: 1})
-		if n := w.asked[b.ID+".3"]; n < 10 || n > 15 {
+		b := w.batch("acme", 300, func(b *store.Batch) { b.Concurrency = 1 })
+		expect(t, w.at(6*time.Minute, b), completed, store.Counts{Total: 300, Completed: 299, Failed: 1})
+		if n := w.times(b, 3); n < 10 || n > 15 {
 			t.Errorf("asked %d times", n)
 		}
 	})
@@ -201,8 +204,8 @@ func TestStop(t *testing.T) {
 		expect(t, w.at(0, b), inProgress, store.Counts{Total: 10, Completed: 3})
 		w.start()
 		expect(t, w.at(time.Minute, b), completed, store.Counts{Total: 10, Completed: 9, Failed: 1})
-		if w.asked[b.ID+".2"] != 1 {
-			t.Errorf("%v", w.asked)
+		if n := w.times(b, 2); n != 1 {
+			t.Errorf("asked %d times", n)
 		}
 	})
 }
@@ -245,9 +248,9 @@ func TestCrash(t *testing.T) {
 		w.start()
 		expect(t, w.at(4*time.Second, b), inProgress, store.Counts{Total: 10, Completed: 6})
 		expect(t, w.at(time.Minute, b), completed, store.Counts{Total: 10, Completed: 8, Failed: 2})
-		for id, want := range map[string]int{"1": 1, "2": 2, "3": 1, "4": 2, "5": 1} {
-			if got := w.asked[b.ID+"."+id]; got != want {
-				t.Errorf("line %s was asked %d times, want %d", id, got, want)
+		for line, want := range map[int]int{1: 1, 2: 2, 3: 1, 4: 2, 5: 1} {
+			if got := w.times(b, line); got != want {
+				t.Errorf("line %d was asked %d times, want %d", line, got, want)
 			}
 		}
 		list, err := w.store.Results(w.t.Context(), b.Number, 0, 1, 1)
@@ -297,7 +300,7 @@ func TestSweep(t *testing.T) {
 		if _, err := w.files.Part(w.t.Context(), b.OutputFile, 0, 1); err != nil {
 			t.Error(err)
 		}
-		after(w.t.Context(), 49*time.Hour)
+		after(w.t.Context(), 2*time.Hour)
 		synctest.Wait()
 		if _, err := w.store.ByNumber(w.t.Context(), b.Number); !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
@@ -305,7 +308,7 @@ func TestSweep(t *testing.T) {
 		if _, err := w.files.Part(w.t.Context(), b.OutputFile, 0, 1); err == nil {
 			t.Error("the results are kept")
 		}
-	})
+	}, func(o *queue.Options) { o.Retention = time.Hour })
 }
 
 // TestFileGone: a batch whose file is away fails, and says so.
@@ -342,9 +345,9 @@ func TestFullDisk(t *testing.T) {
 		b := w.batch("acme", 10)
 		expect(t, w.at(30*time.Second, b), inProgress, store.Counts{Total: 10})
 		expect(t, w.at(time.Minute, b), completed, store.Counts{Total: 10, Completed: 10})
-		for id, n := range w.asked {
-			if n != 1 {
-				t.Errorf("%s was asked %d times", id, n)
+		for line := range 10 {
+			if n := w.times(b, line+1); n != 1 {
+				t.Errorf("line %d was asked %d times", line+1, n)
 			}
 		}
 	}, func(o *queue.Options) {

@@ -97,8 +97,10 @@ func (s *sieve) all(ctx context.Context, r lines.Reader) error {
 
 func (s *sieve) line(ctx context.Context, l lines.Line) (more bool, err error) {
 	if s.count++; s.count > s.queue.MaxLines {
-		s.problems = append(s.problems, store.Problem{Code: "too_many_tasks",
-			Message: fmt.Sprintf("the file has more than %d lines; make several batches of it", s.queue.MaxLines)})
+		s.problems = append(s.problems, store.Problem{
+			Code:    "too_many_tasks",
+			Message: fmt.Sprintf("the file has more than %d lines; make several batches of it", s.queue.MaxLines),
+		})
 		return false, nil
 	}
 	if p := s.check.Line(l); p != nil {
