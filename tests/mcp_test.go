@@ -96,7 +96,7 @@ func TestMCP(t *testing.T) {
 			t.Run(version, func(t *testing.T) {
 				session := mcpSession(t, m, mcpOptions{key: k.Secret, version: version})
 				tools, err := session.ListTools(t.Context(), nil)
-				if err != nil || len(tools.Tools) != 6 {
+				if err != nil || len(tools.Tools) != 9 {
 					t.Fatalf("%v %v", err, tools)
 				}
 				models, failure := useTool(t, session, "list_models", `{}`)

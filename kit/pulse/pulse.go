@@ -188,10 +188,11 @@ func (q *Question) end() {
 
 // lose notes that the peer is lost, ends all waiting, and reports whether that is news. Guarded by the lock.
 func (p *Pulse) lose() bool {
+	news := p.lost.CompareAndSwap(false, true)
 	for q := p.first; q != nil; q = q.next {
 		q.cancel()
 	}
-	return p.lost.CompareAndSwap(false, true)
+	return news
 }
 
 func (p *Pulse) tell(news bool, cause string) {

@@ -142,7 +142,7 @@ func newMCP(cfg Config, deps Deps, limits edge.Limits) *mcp.Handler {
 	services := deps.services()
 	return mcp.New(mcp.Options{
 		Logger: deps.Logger, Limits: limits, Version: deps.Version,
-		Services: mcp.Services{Router: services.Router, RateLimit: services.RateLimit, Usage: services.Usage},
+		Services: mcp.Services{Router: services.Router, RateLimit: services.RateLimit, Usage: services.Usage, Batch: services.Batch},
 		Access:   mcp.Access{Origins: cfg.MCP.AllowedOrigins, Hosts: cfg.MCP.AllowedHosts},
 	})
 }

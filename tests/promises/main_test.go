@@ -26,6 +26,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("HEADGATE_PROMISES") == "none" {
+		fmt.Println("the promises are left out: HEADGATE_PROMISES=none")
+		return
+	}
 	fmt.Printf("HEADGATE_SEED=%d\n", seed)
 	code := m.Run()
 	mesh.Cleanup()

@@ -122,14 +122,15 @@ func (e *Edges) CreateMessageBatch() http.HandlerFunc {
 		f, err := e.upload(r.Context(), &batchv1.FileDescription{
 			Filename: "requests.json", Format: batchv1.FileFormat_FILE_FORMAT_ANTHROPIC_REQUESTS,
 		}, body, nil)
-		body.done()
+		body.done(err)
 		if err != nil {
 			return anthropicBatch{}, err
 		}
 		request.InputFileId = f.GetId()
 		made, err := e.Batches.CreateBatch(r.Context(), request)
+		// The caller knows nothing of a file. The batch goes on without it, and what was asked goes with the batch.
+		_, _ = e.Batches.DeleteFile(context.WithoutCancel(r.Context()), &batchv1.DeleteFileRequest{Id: f.GetId()})
 		if err != nil {
-			_, _ = e.Batches.DeleteFile(r.Context(), &batchv1.DeleteFileRequest{Id: f.GetId()})
 			return anthropicBatch{}, err
 		}
 		b, err := e.checked(r.Context(), made.GetBatch())

@@ -53,6 +53,7 @@ func answer[T any](d *edge.Dialect, call func(w http.ResponseWriter, r *http.Req
 func (e *Edges) small(w http.ResponseWriter, r *http.Request, v any) error {
 	body, err := edge.ReadBody(w, r, edge.Limits{MaxBody: maxSmall, ReadProgress: e.ReadProgress})
 	if err != nil {
+		leave(w, e.ReadProgress)
 		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
@@ -74,13 +75,11 @@ func (e *Edges) upload(ctx context.Context, d *batchv1.FileDescription, from io.
 	}
 	for done := false; !done; {
 		data := make([]byte, part)
-		n, err := io.ReadFull(from, data)
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			done = true
-		case err != nil:
+		n, end, err := fill(from, data)
+		if err != nil {
 			return nil, err
 		}
+		done = end
 		if n == 0 {
 			continue
 		}
@@ -101,6 +100,22 @@ func (e *Edges) upload(ctx context.Context, d *batchv1.FileDescription, from io.
 	return created.GetFile(), err
 }
 
+// fill reads until p is full, or from ends. io.ReadFull won't do: it says of a short end what readers say of a cut one.
+func fill(from io.Reader, p []byte) (n int, end bool, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = from.Read(p[n:])
+		n += more
+	}
+	if atEnd(err) {
+		return n, true, nil
+	}
+	return n, false, err
+}
+
+// atEnd reports whether a reader has come to the end of what it reads. What wraps io.EOF was cut before.
+func atEnd(err error) bool { return err == io.EOF } //nolint:errorlint // as io.Reader demands
+
 // ended is why the service takes no more of a file.
 func ended(stream interface {
 	CloseAndRecv() (*batchv1.CreateFileResponse, error)
@@ -115,16 +130,22 @@ func ended(stream interface {
 // slowly is a request's body with a deadline for each next part of it.
 type slowly struct {
 	body     io.Reader
+	w        http.ResponseWriter
 	control  *http.ResponseController
 	progress time.Duration
+	// ended says that all of it was read, broken that no more will come.
+	ended, broken bool
 }
 
 func (e *Edges) body(w http.ResponseWriter, r *http.Request) (*slowly, error) {
+	s := &slowly{body: r.Body, w: w, control: http.NewResponseController(w), progress: e.ReadProgress}
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE,
+		err := fault.New(errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE,
 			"compressed request bodies aren't taken; send the body without content-encoding")
+		s.done(err)
+		return nil, err
 	}
-	return &slowly{body: r.Body, control: http.NewResponseController(w), progress: e.ReadProgress}, nil
+	return s, nil
 }
 
 // Read implements io.Reader.
@@ -132,16 +153,47 @@ func (s *slowly) Read(p []byte) (int, error) {
 	_ = s.control.SetReadDeadline(time.Now().Add(s.progress))
 	n, err := s.body.Read(p)
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	case err == nil:
+		return n, nil
+	case atEnd(err):
+		s.ended = true
 		return n, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	}
+	s.broken = true
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, fault.New(errorsv1.Reason_REASON_REQUEST_TOO_SLOW, "the body came too slowly; send it faster").Because(err)
 	}
 	return n, fault.New(errorsv1.Reason_REASON_CANCELLED, "the body was cut short").Because(err)
 }
 
-// done clears the deadline, for what follows on the connection.
-func (s *slowly) done() { _ = s.control.SetReadDeadline(time.Time{}) }
+// done ends the reading, before the answer is written. A refused client that still sends wouldn't hear why if its
+// connection ended, so some of what it sends is taken, for as long as one part may take.
+func (s *slowly) done(err error) {
+	rest := int64(1) // the end alone
+	if err != nil {
+		rest = maxRest
+	}
+	if !s.ended && !s.broken {
+		_ = s.control.SetReadDeadline(time.Now().Add(s.progress))
+		n, err := io.CopyN(io.Discard, s.body, rest)
+		s.ended = n < rest && atEnd(err)
+	}
+	if !s.ended {
+		leave(s.w, s.progress)
+		return
+	}
+	_ = s.control.SetReadDeadline(time.Time{})
+}
+
+// maxRest is how much of a refused body is taken.
+const maxRest = 8 << 20
+
+// leave ends the connection with the answer, since the rest of the body is still on its way. net/http would wait for it
+// before it answers, and reads some of it afterwards all the same: that gets a deadline.
+func leave(w http.ResponseWriter, progress time.Duration) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(progress))
+}
 
 // patient writes with a deadline for each part.
 type patient struct {

@@ -1,6 +1,7 @@
 package batches
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -67,16 +68,20 @@ func (e *Edges) CreateFile() http.HandlerFunc {
 		if err != nil {
 			return file{}, err
 		}
-		defer body.done()
 		r.Body = io.NopCloser(body)
-		parts, err := r.MultipartReader()
-		if err != nil {
-			return file{}, fault.New(errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE,
-				"send the file as multipart/form-data, with the fields purpose and file").Because(err)
-		}
-		f, err := e.take(r, &form{parts: parts})
+		f, err := e.takeForm(r)
+		body.done(err)
 		return fileOf(f), err
 	})
+}
+
+func (e *Edges) takeForm(r *http.Request) (*batchv1.File, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE,
+			"send the file as multipart/form-data, with the fields purpose and file").Because(err)
+	}
+	return e.take(r, &form{parts: parts})
 }
 
 // form is a multipart form that is read once, in the order in which the client wrote it.
@@ -130,7 +135,7 @@ func (e *Edges) take(r *http.Request, f *form) (*batchv1.File, error) {
 func (f *form) next() (*multipart.Part, error) {
 	for {
 		p, err := f.parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		if atEnd(err) {
 			return nil, nil
 		}
 		if err != nil {
@@ -175,7 +180,7 @@ type unformed struct{ r io.Reader }
 
 func (u unformed) Read(p []byte) (int, error) {
 	n, err := u.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !atEnd(err) {
 		err = malformed(err)
 	}
 	return n, err
@@ -205,17 +210,31 @@ func (e *Edges) ListFiles() http.HandlerFunc {
 			return page[file]{}, err
 		}
 		q := r.URL.Query()
-		list, err := e.Batches.ListFiles(r.Context(), &batchv1.ListFilesRequest{Limit: limit, After: q.Get("after"), Ascending: q.Get("order") == "asc"})
-		out := page[file]{Object: "list", Data: []file{}, HasMore: list.GetHasMore()}
-		for _, f := range list.GetFiles() {
-			if one := fileOf(f); q.Get("purpose") == "" || q.Get("purpose") == one.Purpose {
-				out.Data = append(out.Data, one)
+		limit = cmp.Or(limit, 10_000)
+		request := &batchv1.ListFilesRequest{Limit: limit, After: q.Get("after"), Ascending: q.Get("order") == "asc"}
+		out := page[file]{Object: "list", Data: []file{}}
+		// The service knows no purposes: pages are asked for until one is full of those that are wanted.
+		for more := true; more; {
+			list, err := e.Batches.ListFiles(r.Context(), request)
+			if err != nil {
+				return page[file]{}, err
+			}
+			more = list.GetHasMore() && len(list.GetFiles()) > 0
+			for i, f := range list.GetFiles() {
+				request.After = f.GetId()
+				if one := fileOf(f); q.Get("purpose") == "" || q.Get("purpose") == one.Purpose {
+					out.Data = append(out.Data, one)
+				}
+				if len(out.Data) == int(limit) {
+					out.HasMore, more = more || i < len(list.GetFiles())-1, false
+					break
+				}
 			}
 		}
 		if n := len(out.Data); n > 0 {
 			out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
 		}
-		return out, err
+		return out, nil
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
@@ -41,14 +42,17 @@ type router struct {
 	routerv1.RouterServiceClient
 	ratelimitv1.RateLimitServiceClient
 	usagev1.UsageServiceClient
+	batchv1.BatchServiceClient
 
 	err error
 	// steps are a stream's; wait, where set, is what a call waits for first: it closes begun, and is left when the call ends.
 	steps []*routerv1.StreamChatResponse
-	wait  bool
-	begun chan struct{}
-	ended chan error
-	panic any
+	// results are those of a batch.
+	results []*batchv1.StreamResultsResponse
+	wait    bool
+	begun   chan struct{}
+	ended   chan error
+	panic   any
 
 	asked    any
 	metadata metadata.MD
@@ -156,7 +160,7 @@ func now() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.FixedZon
 
 func options(r *router) Options {
 	return Options{
-		Logger: slog.New(slog.DiscardHandler), Limits: limits, Now: now, Services: Services{Router: r, RateLimit: r, Usage: r},
+		Logger: slog.New(slog.DiscardHandler), Limits: limits, Now: now, Services: Services{Router: r, RateLimit: r, Usage: r, Batch: r},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/headgate-mesh/headgate/dialect"
 	"github.com/headgate-mesh/headgate/dialect/rawjson"
+	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -30,6 +31,7 @@ type Services struct {
 	Router    routerv1.RouterServiceClient
 	RateLimit ratelimitv1.RateLimitServiceClient
 	Usage     usagev1.UsageServiceClient
+	Batch     batchv1.BatchServiceClient
 }
 
 // Options are what the endpoint needs. Logger, Services.Router and Limits are required.

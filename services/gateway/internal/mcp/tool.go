@@ -48,6 +48,10 @@ func tools(o Options) []tool {
 	if s.Usage != nil {
 		list = append(list, define(usageSpec, (&usage{service: s.Usage}).call))
 	}
+	if s.Batch != nil {
+		b := &batch{service: s.Batch}
+		list = append(list, define(createBatchSpec, b.create), define(getBatchSpec, b.get), define(batchResultsSpec, b.results))
+	}
 	return list
 }
 

@@ -55,7 +55,7 @@ func TestToolsAreListed(t *testing.T) {
 func TestToolsOfServices(t *testing.T) {
 	t.Parallel()
 	o := options(&router{})
-	o.Services.Usage, o.Services.RateLimit = nil, nil
+	o.Services.Usage, o.Services.RateLimit, o.Services.Batch = nil, nil, nil
 	session := connect(t, serve(t, o), newest, nil)
 	list, err := session.ListTools(t.Context(), nil)
 	if err != nil {

@@ -1,20 +1,17 @@
 package sensitive
 
-// card reports whether the digits are a payment card's: a range that an issuer has, a length that goes with it, Luhn's
-// check, and groups as people write them.
+// card reports whether digits that pan has not taken are a payment card's all the same: words have to say so where the
+// length or the groups aren't the usual ones.
 func (c *candidate) card() bool {
 	d := c.digits()
 	if len(d) < 12 || len(d) > 19 || !luhn(d) || !c.x.s.on(card) {
 		return false
 	}
 	usual, possible := issued(d)
-	switch {
-	case !possible || same(d):
+	if !possible || same(d) || usual && c.evenly() {
 		return false
-	case !usual || !c.evenly() || c.row(false) || c.x.suffix(c.at):
-		return c.near()&ofCard != 0 && !c.row(true)
 	}
-	return !c.x.unlike(c.at, c.end, ofCard)
+	return c.near()&(ofCard|ofPay) != 0 && !c.row(true)
 }
 
 // evenly reports whether digits stand in one group, in groups of four, or as on cards of Amex and Diners.

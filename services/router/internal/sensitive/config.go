@@ -16,8 +16,8 @@ import (
 
 // Config says what counts as sensitive, and how much. The zero value is every built-in detector at its own label.
 type Config struct {
-	// Always looks into every request, even where no rule asks for its sensitivity. Default false: providers' trust and
-	// rules that name the sensitivity decide whether a request is looked into.
+	// Always looks into every request. Default false: a request is looked into where a rule names its sensitivity, what
+	// was detected in it, or redact; where none does, nothing looks, and nothing is known of it.
 	Always bool `yaml:"always"`
 	// Detectors sets the label of a built-in detector: none switches it off; low, medium or high. Defaults: card, iban,
 	// national_id, private_key, token and password are high; bank_account, date_of_birth, email and phone medium; ip low.

@@ -30,6 +30,8 @@ const (
 	ofSteuer
 	ofCompany
 	ofCCCD
+	// ofPay is of paying.
+	ofPay
 	// ofOther is what is numbered and concerns nobody: orders, parts, versions.
 	ofOther
 )
@@ -80,20 +82,19 @@ func (x *text) around(at, end int) topics {
 	return found
 }
 
-// unlike reports that the words right before a number say that it is the number of something else, and none says that
-// it is what it looks like.
+// unlike reports that a number is called the number of something else, and none of the words around it says that it is
+// what it looks like.
 func (x *text) unlike(at, end int, wanted topics) bool {
-	_, closely := x.before(at)
-	return (closely|x.said)&ofOther != 0 && x.around(at, end)&wanted == 0
+	return x.other(at, end) && x.around(at, end)&wanted == 0
 }
 
 // rather reports that the words right before a number speak of something else than what is wanted.
-func (x *text) rather(at int, wanted topics) bool {
+func (x *text) rather(at, end int, wanted topics) bool {
 	_, closely := x.before(at)
 	if closely&ofBriefID != 0 {
 		closely |= ofID
 	}
-	return closely&(ofPhone|ofOther|ofCard|ofBank) != 0 && closely&wanted == 0
+	return closely&wanted == 0 && (closely&(ofPhone|ofCard|ofBank) != 0 || x.other(at, end))
 }
 
 func (x *text) lineEnd(from int) int {
@@ -113,8 +114,26 @@ func (x *text) read(from, to int) topics {
 			from++
 		}
 	}
+	if x.wordless(from, to) {
+		return 0
+	}
 	x.lower = lowered(x.lower[:0], x.t[from:to])
 	return topicsOf(x.lower)
+}
+
+// wordless reports that nothing in t[from:to] begins a word. What is known of the last place is kept, so that rows of
+// numbers are read once.
+func (x *text) wordless(from, to int) bool {
+	if from < x.blank[0] || from > x.blank[1] {
+		x.blank = [2]int{from, from}
+	}
+	for i := x.blank[1]; i < to; i++ {
+		if b := x.t[i]; classes[b]&(isLetter|isHigh) != 0 || b == '#' {
+			return false
+		}
+		x.blank[1] = i + 1
+	}
+	return true
 }
 
 // lowered appends text in small letters.

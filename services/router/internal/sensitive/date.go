@@ -74,6 +74,12 @@ func year(n int) bool { return n >= 1880 && n < 2100 }
 
 // dateSign reads what stands between the numbers of a date.
 func (x *text) dateSign(at int) (sign byte, next int) {
+	if b := x.at(at); b != '/' && b != '-' && b != '.' && b != ' ' && b < utf8.RuneSelf {
+		return 0, at
+	}
+	if x.at(at) == ' ' && x.at(at+1) != '/' && x.at(at+1) != '-' {
+		return 0, at
+	}
 	for _, s := range []string{"/", "-", ". ", ".", "年", "月", "년 ", "월 ", "년", "월", " / ", " - "} {
 		if at+len(s) <= len(x.t) && string(x.t[at:at+len(s)]) == s {
 			return s[0], at + len(s)
@@ -117,6 +123,9 @@ func (x *text) month(at int) int {
 func (x *text) spelledDate(at int) int {
 	d, i := x.digitsAt(at, 2)
 	if d < 1 || d > 31 {
+		return 0
+	}
+	if x.wordless(i, min(i+4, len(x.t))) {
 		return 0
 	}
 	i = x.fillers(i, "st", "nd", "rd", "th", "er", ".", " ", "of ", "de ", "-")

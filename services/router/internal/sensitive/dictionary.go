@@ -66,26 +66,24 @@ func spaceless(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// find adds what the text has of the dictionary.
-func (d *dictionary) find(x *text, k kind) []hit {
-	hits := x.hits
+// find notes what the text has of the dictionary.
+func (d *dictionary) find(x *text, k kind) {
 	for _, phrase := range d.anywhere {
 		for at := 0; ; {
 			i := bytes.Index(x.t[at:], phrase)
 			if i < 0 {
 				break
 			}
-			hits = append(hits, hit{at + i, at + i + len(phrase), k})
+			x.note(hit{at + i, at + i + len(phrase), k})
 			at += i + len(phrase)
 		}
 	}
 	if len(d.entries) > 0 {
-		hits = d.words(x, k, hits)
+		d.words(x, k)
 	}
-	return hits
 }
 
-func (d *dictionary) words(x *text, k kind, hits []hit) []hit {
+func (d *dictionary) words(x *text, k kind) {
 	for at := 0; at < len(x.t); {
 		end := x.wholeWord(at)
 		if end == at {
@@ -96,14 +94,13 @@ func (d *dictionary) words(x *text, k kind, hits []hit) []hit {
 		next := end
 		for _, e := range d.entries[string(x.lower)] {
 			if stop := e.ends(x.t, at-e.before); stop > 0 {
-				hits = append(hits, hit{at - e.before, stop, k})
+				x.note(hit{at - e.before, stop, k})
 				next = max(next, stop)
 				break
 			}
 		}
 		at = next
 	}
-	return hits
 }
 
 // wholeWord is the end of the letters and digits at a place; x.lower holds them in small letters.

@@ -51,7 +51,7 @@ func (c *candidate) announced() bool {
 	}
 	means, _ := c.x.before(c.at)
 	means |= c.x.said
-	return means&(ofPassport|ofLicence) != 0 && means&(ofOther|ofPhone) == 0 || c.groups == 1 && c.identityCard(means)
+	return means&(ofPassport|ofLicence) != 0 && means&ofPhone == 0 && !c.x.other(c.at, c.end) || c.groups == 1 && c.identityCard(means)
 }
 
 // identityCard: the German one has letters and digits with a check in fixed places (ICAO 9303), nine or ten of them.

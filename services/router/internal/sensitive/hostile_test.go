@@ -21,7 +21,7 @@ func TestHostileTextIsLinear(t *testing.T) {
 		Dictionaries: []sensitive.Dictionary{{Name: "projects", Words: []string{"night fall now", "night owl"}}},
 	})
 	for name, unit := range map[string]string{
-		"digits": "4", "at signs": "@", "a@": "a@", "letters": "a", "digits in groups": "1 ", "groups of four": "4111 ",
+		"digits": "4", "at signs": "@", "a@": "a@", "letters": "a", "digits in groups": "1 ", "digits one by one": "1 2 3 4 5 6 7 8 9 0 ", "orders": "order 4539148803436467 ", "glued": "a4539148803436467b", "fours in lines": "4539 1488\\n", "digits in lines": "45391488\\n", "spelt": "four one ", "notes": "4539-", "pairs": "::", "groups of four": "4111 ",
 		"colons": ":", "equals": "a=", "passwords": "password ", "password is": "password is ", "dashes": "-", "begins": "-----BEGIN RSA PRIVATE KEY-----",
 		"begins with text": "-----BEGIN RSA PRIVATE KEY----- MIIEowIBAAKCAQEAabc ", "brackets": "(", "numbers in brackets": "(415) ",
 		"plus": "+", "plus digits": "+49 30 ", "dots": "1.", "hex": "ab:", "quotes": `\"`, "tokens": "ghp_", "JWTs": "eyJ.", "JWT-": "eyJ-", "slack": "xoxb-", "sk": "sk-ant-", "JWT": "eyJa", "SG": "SG.",

@@ -33,7 +33,7 @@ func (x *text) iban(at int) bool {
 		return false
 	}
 	chars := make([]byte, 0, maxIBAN)
-	end := at
+	end, broken := at, false
 	for i := at; len(chars) < length; i++ {
 		b := x.at(i)
 		switch {
@@ -43,17 +43,36 @@ func (x *text) iban(at int) bool {
 			}
 			chars = append(chars, b)
 			end = i + 1
-		case len(chars) < 2 || !alnum(x.at(i+1)) || b != ' ' && b != '-':
+		case len(chars) >= 4 && b == '\n' && !broken:
+			broken = true
+		case len(chars) >= 4 && b == '\r' && x.at(i+1) == '\n':
+		case len(chars) < 2 || !alnum(x.at(i+1)) && x.at(i+1) != '\n' && x.at(i+1) != '\r' || b != ' ' && b != '-':
 			return false
 		}
 	}
-	if alnum(x.at(end)) || x.at(end) == '_' || !number(chars[2]) || !number(chars[3]) || mod97(chars) != 1 {
+	if x.goesOnAfter(end) || !number(chars[2]) || !number(chars[3]) || mod97(chars) != 1 {
 		return false
 	}
 	if _, _, digits, _, _ := kindsOf(chars); digits < minIBANDigits {
 		return false
 	}
+	if lower, upper, _, _, _ := kindsOf(x.t[at:end]); lower > 0 && upper > 0 && alnum(x.at(at-1)) { // base64
+		return false
+	}
 	x.add(iban, at, end)
+	return true
+}
+
+// goesOnAfter reports that what ends at a place is part of something longer: letters alone that are glued to it aren't.
+func (x *text) goesOnAfter(end int) bool {
+	const most = 8
+	for i := end; i-end <= most; i++ {
+		if b := x.at(i); !alnum(b) {
+			return false
+		} else if number(b) {
+			return true
+		}
+	}
 	return true
 }
 
@@ -103,8 +122,7 @@ func (x *text) accountBefore(at int) bool {
 	back := x.leading(at, lookClose+14)
 	for _, word := range accountWords {
 		if bytes.Contains(back, []byte(word)) {
-			found, _ := x.before(at)
-			return found&ofOther == 0
+			return !x.other(at, at)
 		}
 	}
 	return false

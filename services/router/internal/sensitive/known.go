@@ -133,8 +133,9 @@ func (d *doc) sealed(at, payload, end int, p place) {
 	w.source(decoded)
 	from, to := d.v.source(payload, end)
 	for _, f := range w.finds {
-		d.finds = append(d.finds, find{at: from, end: to, kind: f.kind, sealed: true})
+		d.note(find{at: from, end: to, kind: f.kind, sealed: true})
 	}
+	d.adopt(w)
 }
 
 // sniffed is how much of base64 is decoded to see what it is.

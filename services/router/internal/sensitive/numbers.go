@@ -11,8 +11,8 @@ const (
 	maxChars  = 40
 	maxRun    = 31
 	maxGroups = 10
-	// maxSingles is how many groups of one digit a card number may be spelt in.
-	maxSingles = 19
+	// maxSingles is how many groups of one digit any rule begins with; a card's, digit by digit, isn't read as a candidate.
+	maxSingles = 2
 )
 
 // candidate is what begins at a group and may be a number of some kind.
@@ -60,9 +60,41 @@ func (x *text) numbers(at, end int) {
 		}
 		if digits && at >= x.done {
 			x.group(at)
+			x.inner(at, to)
 		}
 		at = to
 	}
+}
+
+// inner looks at the runs of digits that letters are glued to.
+func (x *text) inner(at, end int) {
+	first := true
+	for i := at; i < end; {
+		if !number(x.t[i]) {
+			i++
+			continue
+		}
+		if i > at && i >= x.done && !(first && x.glued(at, i)) {
+			x.pan(i)
+		}
+		first = false
+		for i++; i < end && number(x.t[i]); i++ {
+		}
+	}
+}
+
+// glued looks for an account or a person's number right after the word that names it: IBANDE89..., SSN123-45-6789.
+func (x *text) glued(at, digits int) bool {
+	if digits-at > maxGlued {
+		return false
+	}
+	if digits-at > 2 && x.iban(digits-2) {
+		return true
+	}
+	if digits-at < 3 || x.read(at, digits)&(ofSSN|ofID|ofBriefID) == 0 {
+		return false
+	}
+	return x.candidates(digits)
 }
 
 // capitals looks at a short word that digits follow, in capitals or of two letters: the first group of some numbers.
@@ -81,9 +113,16 @@ func (x *text) group(at int) {
 	if x.uuid(at) {
 		return
 	}
-	if x.ipv4(at) || x.ipv6(at) || x.iban(at) || !x.freeBefore(at) {
+	if x.ipv4(at) || x.ipv6(at) || x.iban(at) || number(x.t[at]) && x.pan(at) || !x.freeBefore(at) {
 		return
 	}
+	if !x.candidates(at) {
+		x.dated(at)
+	}
+}
+
+// candidates tries every candidate that begins at a place, and keeps the longest number.
+func (x *text) candidates(at int) bool {
 	c := &x.c
 	*c = candidate{x: x, at: at}
 	var best hit
@@ -98,9 +137,8 @@ func (x *text) group(at int) {
 	}
 	if found {
 		x.add(best.kind, best.at, best.end)
-		return
 	}
-	x.dated(at)
+	return found
 }
 
 // freeBefore reports whether a number may begin at a place: not within a decimal, an amount or a longer number.
@@ -169,8 +207,10 @@ func (x *text) thousands(at int) bool {
 	return number(x.at(at)) && number(x.at(at+1)) && number(x.at(at+2)) && !number(x.at(at+3)) && x.at(at+3) != '-'
 }
 
-// suffix reports that a number is the end of a name, as ids have it: call_4539148803436467.
-func (x *text) suffix(at int) bool { return x.at(at-1) == '_' && alnum(x.at(at-2)) }
+// suffix reports that a number is the end of a name, as ids have it: user_12345678Z.
+func (x *text) suffix(at int) bool {
+	return (x.at(at-1) == '_' || x.at(at-1) == '-') && alnum(x.at(at-2))
+}
 
 // freeAfter reports whether a number may end at a place.
 func (x *text) freeAfter(end int) bool {
@@ -210,11 +250,7 @@ func (c *candidate) grow() bool {
 
 // join notes a separator.
 func (c *candidate) join(separator byte) bool {
-	limit := maxGroups
-	if c.most == 1 {
-		limit = maxSingles
-	}
-	if c.groups >= limit || c.shapes >= maxShape-2 {
+	if c.groups >= maxGroups || c.k >= maxPAN || c.groups == maxSingles && c.most == 1 || c.shapes >= maxShape-2 {
 		return false
 	}
 	switch c.separator {
@@ -310,7 +346,7 @@ func (c *candidate) judge() (kind, bool) {
 		if c.k >= 12 && c.card() {
 			return card, true
 		}
-		if c.most == 1 { // digits one by one: only a card's are written so
+		if c.most == 1 { // digits one by one
 			return 0, false
 		}
 		if k, ok := c.rules(); ok {

@@ -13,6 +13,9 @@ func (x *text) plus(at int) {
 		return
 	}
 	from := at + 1
+	if number(x.at(from)) && x.pan(from) {
+		return
+	}
 	if x.at(from) == ' ' {
 		from++
 	}

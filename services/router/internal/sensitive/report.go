@@ -18,13 +18,15 @@ const maxPasses = 4
 type Report struct {
 	// Label is the highest label of what was found; none where nothing was.
 	Label llmv1.Sensitivity
-	// Detected is how often each detector found something; nil where none did.
+	// Detected is how often each detector found something; nil where none did. Past 100,000 finds it is about as often.
 	Detected map[string]int
 
 	scanner *Scanner
 	finds   []find
 	// size is the length of the body that finds are places of.
 	size int
+	// over says that there were more finds than are kept.
+	over bool
 }
 
 // find is a place in a source.
@@ -39,10 +41,15 @@ type find struct {
 	sealed bool
 }
 
-func (s *Scanner) report(finds []find, size int) Report {
-	r := Report{Label: llmv1.Sensitivity_SENSITIVITY_NONE, scanner: s, finds: finds, size: size}
-	for _, f := range finds {
+func (s *Scanner) report(w *walk, size int) Report {
+	r := Report{Label: llmv1.Sensitivity_SENSITIVITY_NONE, scanner: s, finds: w.found(), size: size, over: w.text.spared != nil}
+	for _, f := range r.finds {
 		r.count(f.kind, 1)
+	}
+	for k, n := range w.text.spared {
+		if n > 0 {
+			r.count(kind(k), n)
+		}
 	}
 	return r
 }
@@ -60,7 +67,8 @@ func (r Report) Found() bool { return len(r.Detected) > 0 }
 
 // RedactBody puts a mark such as [REDACTED:card] in place of what the detectors found, all of them where detectors is
 // nil. The body is the one that was reported on. A JSON number becomes a string; all else stays, byte for byte, and the
-// result is JSON where the body is. It also returns what is left: nothing but what other detectors found.
+// result is JSON where the body is. It also returns what is left: nothing but what other detectors found. Where there are
+// more finds than are kept, or some are found again and again, a mark takes the place of every text that is looked into.
 func (r Report) RedactBody(body []byte, detectors []string) ([]byte, Report) {
 	if r.scanner == nil {
 		return body, r
@@ -69,12 +77,16 @@ func (r Report) RedactBody(body []byte, detectors []string) ([]byte, Report) {
 		r, _ = r.scanner.Body(body)
 	}
 	wanted := r.scanner.wanted(detectors)
-	for range maxPasses {
-		edits := r.scanner.edits(body, r.finds, wanted)
-		if len(edits) == 0 {
-			break
+	for pass := 0; pass <= maxPasses; pass++ {
+		k, found := r.first(wanted)
+		switch {
+		case !found:
+			return body, r
+		case r.over || pass == maxPasses:
+			body = r.scanner.whole(body, k)
+		default:
+			body = rawjson.Splice(body, r.scanner.edits(body, r.finds, wanted)...)
 		}
-		body = rawjson.Splice(body, edits...)
 		r, _ = r.scanner.Body(body)
 	}
 	return body, r

@@ -168,8 +168,10 @@ func (x *text) brief(at int) bool {
 // userOption finds the password after curl's -u name:password.
 func (x *text) userOption(colon int) {
 	from := colon
-	for from > 0 && colon-from < maxSecretName && bytes.IndexByte([]byte(" '\"\n"), x.t[from-1]) < 0 {
-		from--
+	for ; from > 0 && colon-from < maxSecretName && !beforeOption[x.t[from-1]]; from-- {
+		if x.t[from-1] == ':' { // which has ended the name
+			return
+		}
 	}
 	back := bytes.TrimRight(x.t[max(from-8, 0):from], "'\"")
 	if colon == from || colon < x.done || !endsAny(back, " -u ", "--user ", "--user=") {
@@ -179,6 +181,9 @@ func (x *text) userOption(colon int) {
 		x.add(password, start, end)
 	}
 }
+
+// beforeOption are the bytes that come before an option's value.
+var beforeOption = [256]bool{' ': true, '\'': true, '"': true, '\n': true}
 
 // unconnected is the end of the words in t[from:end] without a last one that only connects: the password is: ...
 func (x *text) unconnected(from, end int) int {

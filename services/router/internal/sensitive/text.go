@@ -21,10 +21,16 @@ type text struct {
 	// said is what key means for what stands in the text.
 	said topics
 	hits []hit
+	// spared counts, by kind, what was found beyond what is kept; nil where all is.
+	spared []int
 	// done is the end of what was found last: nothing that begins before is looked at again.
 	done int
 	// undotted is the end of a run without a dot, in which no JSON web token begins; scheme is where the last :// was seen.
 	undotted, scheme int
+	// alone is the end of a run of digits that stand one by one, or are spelt out, which was looked at.
+	alone int
+	// blank is a range that is known to have no word in it.
+	blank [2]int
 	// near is what was found around a place last.
 	near memo
 	// c and lower are room to work in.
@@ -82,7 +88,7 @@ func (x *text) at(i int) byte {
 // are valid until the next call.
 func (x *text) scan(t, key []byte) []hit {
 	x.t, x.key, x.said, x.hits, x.near = t, key, topicsOf(key), x.hits[:0], memo{}
-	x.done, x.undotted, x.scheme = 0, 0, -maxUserinfo
+	x.done, x.undotted, x.alone, x.scheme, x.blank = 0, 0, 0, -maxUserinfo, [2]int{}
 	x.pass()
 	x.hits = settle(x.hits)
 	x.own()
@@ -121,7 +127,7 @@ func (x *text) pass() {
 // add notes a hit of a detector that is on.
 func (x *text) add(k kind, at, end int) {
 	if x.s.on(k) {
-		x.hits = append(x.hits, hit{at, end, k})
+		x.note(hit{at, end, k})
 	}
 	x.done = max(x.done, end)
 }
@@ -137,6 +143,9 @@ func (x *text) word(at, end int, flags uint8) {
 		x.capitals(at, end)
 	}
 	if flags&isLetter != 0 {
+		if n := end - at; n >= 3 && n <= 5 && digitPairs[x.t[at]|0x20].has(x.t[at+1]|0x20) && flags&(isDigit|isUnder) == 0 {
+			x.saidPAN(at, end)
+		}
 		x.spoken(at, end)
 	}
 }
@@ -198,15 +207,15 @@ func settle(hits []hit) []hit {
 func (x *text) own() {
 	k := ownFrom
 	for _, re := range x.s.patterns {
-		for _, m := range re.FindAllIndex(x.t, -1) {
+		for _, m := range re.FindAllIndex(x.t, maxFinds+1) {
 			if m[1] > m[0] {
-				x.hits = append(x.hits, hit{m[0], m[1], k})
+				x.note(hit{m[0], m[1], k})
 			}
 		}
 		k++
 	}
 	for _, d := range x.s.dictionaries {
-		x.hits = d.find(x, k)
+		d.find(x, k)
 		k++
 	}
 }

@@ -33,7 +33,7 @@ func (s *Scanner) message(m proto.Message) Report {
 	w := s.walk()
 	defer w.release()
 	fields{leaf: w.field}.visit(m.ProtoReflect())
-	return s.report(w.found(), 0)
+	return s.report(w, 0)
 }
 
 func redacted[M proto.Message](r Report, m M, detectors []string) (M, Report) {
@@ -206,23 +206,28 @@ func (w *walk) source(text []byte) {
 
 // redactField is a text without what was found in it.
 func (s *Scanner) redactField(f field, text []byte, wanted []bool) []byte {
-	return s.redact(text, wanted, func(w *walk, text []byte) { w.field(f, text) })
+	blot := func(k kind) []byte { return s.mark(find{kind: k, quotes: f.form == asJSON}) }
+	return s.redact(text, wanted, func(w *walk, text []byte) { w.field(f, text) }, blot)
 }
 
 func (s *Scanner) redactText(text []byte, wanted []bool) []byte {
-	return s.redact(text, wanted, (*walk).source)
+	return s.redact(text, wanted, (*walk).source, func(k kind) []byte { return s.mark(find{kind: k}) })
 }
 
-func (s *Scanner) redact(text []byte, wanted []bool, look func(w *walk, text []byte)) []byte {
-	for range maxPasses {
+// redact looks again after each change. What has too many finds, or has some again and again, is blotted out as a whole.
+func (s *Scanner) redact(text []byte, wanted []bool, look func(w *walk, text []byte), blot func(k kind) []byte) []byte {
+	for pass := 0; ; pass++ {
 		w := s.walk()
 		look(w, text)
-		edits := s.edits(text, w.found(), wanted)
+		r := s.report(w, len(text))
 		w.release()
-		if len(edits) == 0 {
-			break
+		k, found := r.first(wanted)
+		switch {
+		case !found:
+			return text
+		case r.over || pass == maxPasses:
+			return blot(k)
 		}
-		text = rawjson.Splice(text, edits...)
+		text = rawjson.Splice(text, s.edits(text, r.finds, wanted)...)
 	}
-	return text
 }

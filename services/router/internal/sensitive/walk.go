@@ -27,7 +27,7 @@ func (s *Scanner) Body(body []byte) (Report, error) {
 	w := s.walk()
 	defer w.release()
 	w.document(&view{data: body}, 0, place{})
-	return s.report(w.found(), len(body)), nil
+	return s.report(w, len(body)), nil
 }
 
 // walk goes over a source and collects finds in it.
@@ -37,6 +37,9 @@ type walk struct {
 	rooms [maxNested + 1]room
 	// bare says that the source is a text itself, so that JSON in it stands in no JSON string.
 	bare bool
+	// replace is told of each text instead, where none is looked into: from where to where it stands, and whether it is a
+	// number, which takes quotes.
+	replace func(at, end int, quotes bool)
 	// names is room for what members are called.
 	names []byte
 }
@@ -52,7 +55,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 
 func (s *Scanner) walk() *walk {
 	w, _ := walks.Get().(*walk)
-	w.text.s, w.finds, w.bare = s, w.finds[:0], false
+	w.text.s, w.text.spared, w.finds, w.bare, w.replace = s, nil, w.finds[:0], false, nil
 	return w
 }
 
@@ -65,7 +68,7 @@ func (w *walk) found() []find {
 
 // release gives the walk back, without what it looked into, and without room that only a huge request needs.
 func (w *walk) release() {
-	w.text.s, w.text.t, w.text.key = nil, nil, nil
+	w.text.s, w.text.t, w.text.key, w.text.spared, w.replace = nil, nil, nil, nil, nil
 	for i := range w.rooms {
 		r := &w.rooms[i]
 		if cap(r.decodedBytes)+cap(r.foldedBytes)+16*(cap(r.decodedSteps)+cap(r.foldedSteps)) > maxKept {
@@ -191,7 +194,13 @@ func (d *doc) name(at, end int, p place) {
 	for _, b := range d.v.data[at:end] {
 		plain = plain && classes[b]&(isLetter|isUnder) != 0
 	}
-	if !plain {
+	switch {
+	case plain:
+	case d.replace != nil:
+		if d.has(at, end, p) {
+			d.replace(at, end, false)
+		}
+	default:
 		d.leafText(at, end, place{depth: p.depth, free: true})
 	}
 }
@@ -205,6 +214,10 @@ func (d *doc) number(p place) {
 		d.at++
 	}
 	if digits < 4 || p.depth == 1 && !p.free && steering[string(p.key)] {
+		return
+	}
+	if d.replace != nil {
+		d.replace(from, d.at, true)
 		return
 	}
 	text := d.v.data[from:d.at]
@@ -232,7 +245,7 @@ func (d *doc) find(k kind, at, end int, quotes bool) {
 		depth--
 	}
 	at, end = d.v.source(at, end)
-	d.finds = append(d.finds, find{at: at, end: end, kind: k, quotes: quotes, depth: uint8(depth)})
+	d.note(find{at: at, end: end, kind: k, quotes: quotes, depth: uint8(depth)})
 }
 
 // leaf looks into a string, unless no person wrote it.
@@ -242,6 +255,10 @@ func (d *doc) leaf(at, end int, p place) {
 		return
 	}
 	if !p.free && opaque(raw, p) {
+		return
+	}
+	if d.replace != nil {
+		d.replace(at, end, false)
 		return
 	}
 	if payload := media(raw, p); payload >= 0 {
@@ -268,7 +285,7 @@ func (w *walk) plain(v *view, nested int, p place) {
 	r.foldedBytes, r.foldedSteps = fold(&r.folded, v, r.foldedBytes, r.foldedSteps)
 	for _, h := range w.text.scan(r.folded.data, w.called(p)) {
 		at, end := r.folded.source(h.at, h.end)
-		w.finds = append(w.finds, find{at: at, end: end, kind: h.kind})
+		w.note(find{at: at, end: end, kind: h.kind})
 	}
 	w.named(&r.folded, p)
 }
@@ -313,7 +330,7 @@ func (w *walk) named(v *view, p place) {
 	}
 	if ok && w.text.s.on(k) {
 		at, end := v.source(0, len(v.data))
-		w.finds = append(w.finds, find{at: at, end: end, kind: k})
+		w.note(find{at: at, end: end, kind: k})
 	}
 }
 

@@ -24,6 +24,12 @@ var vocabulary = map[topics]string{
 		karte$, kartennummer, carte$, carte bancaire, carte bleue, carte de cr, cb$, tarjeta, cartão, cartao, carta di cr, carta$,
 		karta$, karty$, kartą, kaart, kort$, kortnummer, kredi kart, карт, 信用卡, 银行卡, 銀行卡, 卡号, 卡號, カード, 카드, बैंक कार्ड,
 		कार्ड, بطاقة, כרטיס, cvv$, cvc$, expiry$, exp date`,
+	// ofPay are the words of paying: what stands beside them is a card's number rather than an order's.
+	ofPay: `paid$, pay$, pays$, paying, payment, payer$, payable, prepaid, charge, refund, billed, billing, debit, credit, purchase, checkout, chargeback,
+		bezahl, gezahlt, zahlung, zahlen, belast, abgebucht, abbuch, erstatt, beglich, begleich, payé, payée, réglé, paiement, rembours, débit, prélev,
+		pagar, pagad, pagué, pagó, pago$, paga$, pagam, pagat, cobr, cargad, cargo$, reembols, rimbors, addebit, betaal, betaling, afgeschreven,
+		opłac, zapłac, płatn, obciąż, betalt, betald, betal, ödeme, ödendi, оплат, плати, списа, возврат, 支付, 付款, 退款, 扣款, 刷卡, 支払, 返金, 決済, 결제, 환불,
+		भुगतान, دفع, תשלום`,
 	ofSSN: `ssn$, ss#, ssns, social security, social sec, soc sec, socialsecurity, itin$, tax id, taxpayer, tin$, seguro social,
 		social$, last four of`,
 	ofID: `national id, nationalid, national ident, national insurance, uk ni, insurance no, insurance number, nino$,
@@ -77,7 +83,7 @@ var vocabulary = map[topics]string{
 		serial, s/n, model$, version, release, build, commit, revision, isbn, issn, ean$, upc$, gtin, barcode, asin$, doi$, case,
 		ref$, ref., reference, confirmation, booking, reservation, transaction, txn$, timestamp, epoch, unix, time$, millis, nanos, hash, checksum,
 		sha$, sha1, sha256, md5, crc$, uuid, guid, imei, imsi, iccid, meid$, vin$, catalog, lot$, batch, job$, run$, pid$, port$, size$, bytes$, offset, row$, line$,
-		article, artikel, bestell, auftrag, rechnung, vorgang, seriennummer, charge, lieferung, sendung, paket, chargennummer, commande, facture, suivi,
+		article, artikel, bestell, auftrag, rechnung, vorgang, seriennummer, lieferung, sendung, paket, chargennummer, commande, facture, suivi,
 		colis, pedido, factura, seguimiento, referencia, fatura, encomenda, ordine, fattura, spedizione, bestelling, factuur,
 		zamówien, faktur, przesył, заказ, счет, счёт, номер заказа, 订单, 訂單, 运单, 単号, 注文, 주문, score, price, amount, total$, population, distance`,
 }
