@@ -79,9 +79,18 @@ func TestBatchPartialFailures(t *testing.T) {
 		model  string
 		status int
 	}{
-		{"gpt-5", 200}, {"gpt-5#status=400", 400}, {"nobody-knows", 404}, {"gpt-5#status=503,times=2", 200}, {"claude-opus-4-6#status=529,times=1", 200},
-		{"gpt-5#status=500,times=1", 200}, {"gpt-5#status=429,retry_after=1,times=1", 200}, {"claude-opus-4-6#status=413", 413},
-		{"gpt-5#status=401", 502}, {"claude-opus-4-6", 200}, {"gpt-5#garbage,times=1", 200}, {"gpt-5#reset_bytes=10,times=1", 200},
+		{"gpt-5", 200},
+		{"gpt-5#status=400", 400},
+		{"nobody-knows", 404},
+		{"gpt-5#status=503,times=2", 200},
+		{"claude-opus-4-6#status=529,times=1", 200},
+		{"gpt-5#status=500,times=1", 200},
+		{"gpt-5#status=429,retry_after=1,times=1", 200},
+		{"claude-opus-4-6#status=413", 413},
+		{"gpt-5#status=401", 502},
+		{"claude-opus-4-6", 200},
+		{"gpt-5#garbage,times=1", 200},
+		{"gpt-5#reset_bytes=10,times=1", 200},
 	} {
 		id := fmt.Sprintf("l%d %s", i+1, l.model)
 		want[id] = l.status

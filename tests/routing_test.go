@@ -87,8 +87,12 @@ func TestCallersFaultsOpenNoBreaker(t *testing.T) {
 	f := newFleet(t, "cloud", "sky")
 	m := mesh.Start(t, mesh.Options{Upstream: f, Extra: duo})
 	for _, c := range []struct{ script, header, value string }{
-		{"status=400", "", ""}, {"status=404", "", ""}, {"status=413", "", ""}, {"status=422", "", ""},
-		{"ttft=3s", "X-Headgate-Timeout-Ms", "20"}, {"ttft=3s", "X-Headgate-First-Content-Ms", "20"},
+		{"status=400", "", ""},
+		{"status=404", "", ""},
+		{"status=413", "", ""},
+		{"status=422", "", ""},
+		{"ttft=3s", "X-Headgate-Timeout-Ms", "20"},
+		{"ttft=3s", "X-Headgate-First-Content-Ms", "20"},
 	} {
 		f.faults(t, "cloud", c.script)
 		atOnce(8, 24, func(int) {

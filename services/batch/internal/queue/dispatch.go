@@ -14,7 +14,7 @@ import (
 // dispatch asks as many lines as may be under way, each tenant in its turn. This is the place where a batch whose
 // provider has a batch API of its own would be handed over as a whole instead.
 func (l *loop) dispatch(ctx context.Context) error {
-	for l.flying < l.Queue.Concurrency {
+	for l.flying < l.Concurrency {
 		granted, err := l.grant(), error(nil)
 		for _, r := range granted {
 			if err == nil {
@@ -32,7 +32,7 @@ func (l *loop) dispatch(ctx context.Context) error {
 // grant shares out what may be asked, and returns who got some of it.
 func (l *loop) grant() (list []*run) {
 	now := l.Clock()
-	for free := l.Queue.Concurrency - l.flying; free > 0; free-- {
+	for free := l.Concurrency - l.flying; free > 0; free-- {
 		r := l.ring.pick(func(r *run) bool { return r.ready(now) })
 		if r == nil {
 			break

@@ -177,7 +177,7 @@ func (l *loop) adopt(b store.Batch) *run {
 	}
 	r.batch = b
 	// The configuration may have changed since.
-	r.batch.Concurrency = max(1, min(b.Concurrency, l.Queue.Concurrency))
+	r.batch.Concurrency = max(1, min(b.Concurrency, l.Concurrency))
 	r.idle, r.drained = time.Time{}, false
 	return r
 }

@@ -213,7 +213,7 @@ func (p *patient) Write(b []byte) (int, error) {
 }
 
 // broken ends an answer that can't be completed: by its connection, so that nobody takes it for whole.
-func broken() { panic(http.ErrAbortHandler) }
+func broken() { panic(http.ErrAbortHandler) } //nolint:forbidigo // net/http's own word for it
 
 // number reads a whole number from the query.
 func number(r *http.Request, name string, most int32) (int32, error) {

@@ -77,8 +77,10 @@ func TestMessageBatch(t *testing.T) {
 		{"good", batchv1.BatchState_BATCH_STATE_IN_PROGRESS, nil, 200, `"processing_status":"in_progress"`, []string{"file-1"}},
 		{"over already", batchv1.BatchState_BATCH_STATE_COMPLETED, nil, 200, `"processing_status":"ended"`, []string{"file-1"}},
 		{
-			"bad", batchv1.BatchState_BATCH_STATE_FAILED, []*batchv1.BatchError{{Line: 2, Field: "custom_id", Message: "is twice"}, {Line: 3}},
-			400, "requests.1.custom_id: is twice (and 1 more mistakes)", []string{"file-1", "msgbatch_1"},
+			"bad", batchv1.BatchState_BATCH_STATE_FAILED,
+			[]*batchv1.BatchError{{Line: 2, Field: "custom_id", Message: "is twice"}, {Line: 3}},
+			400, "requests.1.custom_id: is twice (and 1 more mistakes)",
+			[]string{"file-1", "msgbatch_1"},
 		},
 		{"bad as a whole", batchv1.BatchState_BATCH_STATE_FAILED, []*batchv1.BatchError{{Message: "no requests"}}, 400, "requests: no requests", []string{"file-1", "msgbatch_1"}},
 		{"bad without a word", batchv1.BatchState_BATCH_STATE_FAILED, nil, 400, "requests", []string{"file-1", "msgbatch_1"}},

@@ -20,7 +20,7 @@ const (
 )
 
 // ReadBody reads a request's body within the limits. A body that is compressed, too large, too slow or cut short is a
-// *fault.Error.
+// *fault.Error; the deadline of its last part stays in force then, so that what is left of it doesn't hold the connection.
 func ReadBody(w http.ResponseWriter, r *http.Request, l Limits) ([]byte, error) {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, fault.New(errorsv1.Reason_REASON_UNSUPPORTED_MEDIA_TYPE,
@@ -30,8 +30,6 @@ func ReadBody(w http.ResponseWriter, r *http.Request, l Limits) ([]byte, error) 
 		return nil, tooLarge(l.MaxBody)
 	}
 	rc := http.NewResponseController(w)
-	// The deadline has to go before the answer: net/http reads on in the background to notice a client that leaves.
-	defer rc.SetReadDeadline(time.Time{}) //nolint:errcheck // a connection without deadlines has none to clear
 	body := make([]byte, 0, initialSize(r.ContentLength))
 	for {
 		_ = rc.SetReadDeadline(time.Now().Add(l.ReadProgress))
@@ -41,6 +39,8 @@ func ReadBody(w http.ResponseWriter, r *http.Request, l Limits) ([]byte, error) 
 			return nil, tooLarge(l.MaxBody)
 		}
 		if errors.Is(err, io.EOF) {
+			// The deadline has to go before the answer: net/http reads on in the background to notice a client that leaves.
+			_ = rc.SetReadDeadline(time.Time{})
 			return body, nil
 		}
 		if err != nil {

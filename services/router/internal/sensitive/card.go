@@ -11,7 +11,7 @@ func (c *candidate) card() bool {
 	if !possible || same(d) || usual && c.evenly() {
 		return false
 	}
-	return c.near()&(ofCard|ofPay) != 0 && !c.row(true)
+	return c.near()&(ofCard|ofPay) != 0 && !c.row()
 }
 
 // evenly reports whether digits stand in one group, in groups of four, or as on cards of Amex and Diners.

@@ -85,7 +85,7 @@ func (c *Config) Validate() error {
 
 func checkDetector(f *conf.Findings, name, label string) {
 	path := "detectors." + name
-	if _, known := builtIn(name); !known {
+	if !builtIn(name) {
 		advice := "known are " + strings.Join(builtInNames[:], ", ")
 		if near := conf.Nearest(name, builtInNames[:]); near != "" {
 			advice = "did you mean " + near + "?"
@@ -99,7 +99,7 @@ func checkDetector(f *conf.Findings, name, label string) {
 
 // checkOwn checks what patterns and dictionaries have in common; taken maps a name to the path of its first owner.
 func checkOwn(f *conf.Findings, taken map[string]string, path, name, label string) {
-	switch _, known := builtIn(name); {
+	switch known := builtIn(name); {
 	case !validName(name):
 		f.Add(path+".name", "must be 1 to 40 characters of a-z, 0-9, _ and -")
 	case known:
@@ -148,7 +148,7 @@ func validName(name string) bool {
 		return false
 	}
 	for i := range len(name) {
-		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+		if !nameByte(name[i]) {
 			return false
 		}
 	}
@@ -195,4 +195,8 @@ func (c *Config) dictionary(i int) (*dictionary, error) {
 		return nil, err
 	}
 	return newDictionary(words), nil
+}
+
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }

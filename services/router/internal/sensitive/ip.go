@@ -139,7 +139,7 @@ func (x *text) ipv6(at int) bool {
 }
 
 func (x *text) address6(at, end int) bool {
-	for end > at && x.t[end-1] == ':' && !(end-at > 1 && x.t[end-2] == ':') {
+	for end > at && x.t[end-1] == ':' && (end-at <= 1 || x.t[end-2] != ':') {
 		end--
 	}
 	span := x.t[at:end]

@@ -74,7 +74,7 @@ func (x *text) inner(at, end int) {
 			i++
 			continue
 		}
-		if i > at && i >= x.done && !(first && x.glued(at, i)) {
+		if i > at && i >= x.done && (!first || !x.glued(at, i)) {
 			x.pan(i)
 		}
 		first = false
@@ -189,17 +189,13 @@ func counted(group []byte) int {
 	return 0
 }
 
-// row reports that a number in groups parted by spaces goes on in further groups of the same size on either side, or in
-// any where that is strict.
-func (c *candidate) row(strict bool) bool {
+// row reports that a number in groups parted by spaces goes on in further groups on either side.
+func (c *candidate) row() bool {
 	if c.groups == 1 || c.separator != ' ' && c.separator != '?' {
 		return false
 	}
 	before, after := c.x.beside(c.at, c.end)
-	if strict {
-		return before > 0 || after > 0
-	}
-	return before == c.first || after == c.last && after > 0
+	return before > 0 || after > 0
 }
 
 // thousands reports that three digits stand at a place, as in 1,234.

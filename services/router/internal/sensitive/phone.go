@@ -111,7 +111,7 @@ func (c *candidate) isPhone() bool {
 		return false
 	}
 	d := c.digits()
-	if !c.row(true) && (c.national(d) || c.abroad(d)) {
+	if !c.row() && (c.national(d) || c.abroad(d)) {
 		return !c.x.unlike(c.at, c.end, ofPhone)
 	}
 	return c.likely(d) && c.near()&ofPhone != 0 && !c.x.unlike(c.at, c.end, 0)
@@ -123,7 +123,7 @@ func (c *candidate) likely(d []byte) bool {
 	switch {
 	case c.separator == '.' && (c.groups < 3 || c.last < 2), d[0] == '0' && d[1] == '0':
 		return false
-	case c.most == 2 && c.row(true):
+	case c.most == 2 && c.row():
 		return false
 	case c.groups == 1 && (c.k < 8 || c.k == 10 && d[0] == '1'):
 		return said

@@ -20,7 +20,7 @@ func (r *rule) holds(c *candidate) bool {
 	if !c.x.s.on(r.kind) || !r.valid(c.text()) || same(c.text()) {
 		return false
 	}
-	if !r.alone || r.capitals && c.lower > 0 || c.row(true) || c.groups == 1 && c.x.suffix(c.at) {
+	if !r.alone || r.capitals && c.lower > 0 || c.row() || c.groups == 1 && c.x.suffix(c.at) {
 		return c.near()&r.means != 0 && !c.x.rather(c.at, c.end, r.means)
 	}
 	return !c.x.unlike(c.at, c.end, r.means)

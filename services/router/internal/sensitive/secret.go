@@ -255,7 +255,7 @@ func (x *text) quoted(at int) (from, end int, quoted bool) {
 // entity reports that an & begins a character as HTML writes it: &quot;.
 func (x *text) entity(at int) bool {
 	i := at + 1
-	for i-at < 8 && classes[x.at(i)]&(isAlnum) != 0 || x.at(i) == '#' && i == at+1 {
+	for i-at < 8 && classes[x.at(i)]&isAlnum != 0 || x.at(i) == '#' && i == at+1 {
 		i++
 	}
 	return x.at(i) == ';' && i > at+1

@@ -46,13 +46,13 @@ var builtInLabels = [ownFrom]llmv1.Sensitivity{
 	dateOfBirth: llmv1.Sensitivity_SENSITIVITY_MEDIUM,
 }
 
-func builtIn(name string) (kind, bool) {
-	for k, n := range builtInNames {
+func builtIn(name string) bool {
+	for _, n := range builtInNames {
 		if n == name {
-			return kind(k), true
+			return true
 		}
 	}
-	return 0, false
+	return false
 }
 
 // Scanner finds sensitive data. It is safe for concurrent use.

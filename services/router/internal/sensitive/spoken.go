@@ -223,7 +223,7 @@ func (x *text) pin(end int) {
 	for number(x.at(stop)) {
 		stop++
 	}
-	named := bytes.IndexAny(x.t[end:at], ":=") >= 0 || bytes.Contains(x.t[end:at], []byte("is")) || bytes.Contains(x.t[end:at], []byte("lautet"))
+	named := bytes.ContainsAny(x.t[end:at], ":=") || bytes.Contains(x.t[end:at], []byte("is")) || bytes.Contains(x.t[end:at], []byte("lautet"))
 	if n := stop - at; named && (n == 4 || n == 6 && !bytes.Contains(x.t[end:at], []byte("code"))) && x.freeAfter(stop) && at >= x.done {
 		x.add(password, at, stop)
 	}

@@ -175,7 +175,7 @@ func dashed(v []byte) bool {
 }
 
 // chosen: it has a sign that prose doesn't put into words.
-func chosen(v []byte) bool { return bytes.IndexAny(v[:len(v)-1], "!@#$%^&*+=?~|") >= 0 && v[0] != '*' }
+func chosen(v []byte) bool { return bytes.ContainsAny(v[:len(v)-1], "!@#$%^&*+=?~|") && v[0] != '*' }
 
 // keyLike: what a machine made. It is long, without spaces, and no word.
 func keyLike(v []byte, least int) bool {

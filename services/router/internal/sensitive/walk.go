@@ -241,7 +241,7 @@ func (d *doc) numbered(text []byte, p place) (kind, bool) {
 
 func (d *doc) find(k kind, at, end int, quotes bool) {
 	depth := d.nested
-	if d.walk.bare {
+	if d.bare {
 		depth--
 	}
 	at, end = d.v.source(at, end)

@@ -129,7 +129,7 @@ func (s *Store) Open(ctx context.Context) ([]store.Batch, error) {
 }
 
 func (s *Store) batches(ctx context.Context, rest string, args ...any) ([]store.Batch, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT "+batchColumns+" FROM batches"+rest, args...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+batchColumns+" FROM batches"+rest, args...) //nolint:gosec // of constants
 	if err != nil {
 		return nil, fmt.Errorf("list batches: %w", err)
 	}

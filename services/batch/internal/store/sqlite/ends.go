@@ -33,7 +33,7 @@ func count(ctx context.Context, tx *sql.Tx, number int64, outcome batchv1.LineOu
 	if column == "" {
 		return fmt.Errorf("no such outcome: %d", outcome)
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE batches SET "+column+" = "+column+" + ? WHERE number = ?", n, number)
+	_, err := tx.ExecContext(ctx, "UPDATE batches SET "+column+" = "+column+" + ? WHERE number = ?", n, number) //nolint:gosec // one of a few constants
 	return err
 }
 

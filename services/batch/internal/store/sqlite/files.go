@@ -124,7 +124,7 @@ func (s *Store) DeleteFile(ctx context.Context, id string, now time.Time) error 
 
 // dropFiles forgets the files that a condition names.
 func dropFiles(ctx context.Context, tx *sql.Tx, where string, now time.Time, args ...any) (int, error) {
-	rows, err := tx.QueryContext(ctx, "DELETE FROM files WHERE "+where+" RETURNING blob", args...)
+	rows, err := tx.QueryContext(ctx, "DELETE FROM files WHERE "+where+" RETURNING blob", args...) //nolint:gosec // of constants
 	if err != nil {
 		return 0, err
 	}

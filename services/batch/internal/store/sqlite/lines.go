@@ -29,7 +29,7 @@ func (s *Store) AddLines(ctx context.Context, number int64, lines []store.Line) 
 		if err != nil {
 			return err
 		}
-		defer insert.Close()
+		defer insert.Close() //nolint:errcheck // the transaction ends with it or without
 		for _, l := range lines {
 			if _, err := insert.ExecContext(ctx, lineID(number, l.Number), l.CustomID, l.At, l.Size); err != nil {
 				return err
