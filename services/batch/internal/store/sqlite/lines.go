@@ -62,9 +62,10 @@ func (s *Store) ClearLines(ctx context.Context, number int64) error {
 func (s *Store) Claim(ctx context.Context, number int64, limit int, now time.Time) (lines []store.Line, err error) {
 	err = s.change(ctx, "claim lines", func(ctx context.Context, tx *sql.Tx) error {
 		for _, due := range []string{"due BETWEEN 1 AND ?", "due = 0 AND 0 < ?"} {
+			//nolint:gosec // the text is ours
 			rows, err := tx.QueryContext(ctx, `UPDATE lines SET state = 1, begun = ? WHERE id IN (
 				SELECT id FROM lines WHERE state = 0 AND id >> 20 = ? AND `+due+` AND (SELECT state FROM batches WHERE number = ?) = ?
-				ORDER BY due, id LIMIT ?) RETURNING id, custom_id, at, size, tries, begun`, //nolint:gosec // the text is ours
+				ORDER BY due, id LIMIT ?) RETURNING id, custom_id, at, size, tries, begun`,
 				nanos(now), number, nanos(now), number, inProgress, limit-len(lines))
 			if err != nil {
 				return err
