@@ -92,7 +92,37 @@ func Start(t testing.TB, o Options) *Mesh {
 	for _, name := range Services {
 		waitFor(t, m, "http://"+m.ops[name]+"/readyz")
 	}
+	m.waitServices(t)
 	return m
+}
+
+// waitServices waits until the gateway has reached every service: it connects to each in its own time.
+func (m *Mesh) waitServices(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, path := range []string{"keys", "quota", "cache/stats", "usage", "batches"} {
+		for !m.reached(ctx, "/api/v1/"+path) {
+			if ctx.Err() != nil {
+				t.Fatalf("the gateway didn't reach %s:\n%s", path, m.Log())
+			}
+		}
+	}
+}
+
+func (m *Mesh) reached(ctx context.Context, path string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL(path), nil)
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Authorization", "Bearer "+Key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode != http.StatusServiceUnavailable
 }
 
 // environment tells every process of a split mesh where the others are.
