@@ -66,23 +66,13 @@ func New(cfg Config) (*Client, error) {
 	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Keys.Values()...)}, nil
 }
 
-// readBuffer bounds what the kernel takes from a provider while a slow client keeps its stream waiting (promise S8): left to
-// itself it would grow to megabytes for each.
-const readBuffer = 512 << 10
-
 // newTransport asks for no compression (a compressed event stream can't be flushed frame by frame) and follows no
 // redirect, since it is used without an http.Client.
 func newTransport(connect time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if tcp, ok := conn.(*net.TCPConn); ok {
-				_ = tcp.SetReadBuffer(readBuffer)
-			}
-			return conn, err
-		},
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    connect,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
