@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/headgate-mesh/headgate/kit/filelock"
 )
 
 // Errors of a log. ErrFull is what Append returns at the bound, ErrTooLarge for a record that is empty or above
@@ -26,7 +28,7 @@ var (
 	ErrFull     = errors.New("the log is full")
 	ErrTooLarge = errors.New("the record is empty or too large")
 	ErrClosed   = errors.New("the log is closed")
-	ErrInUse    = errors.New("another process has the log open")
+	ErrInUse    = filelock.ErrInUse
 )
 
 // MaxRecord is the largest record in bytes.
@@ -75,7 +77,7 @@ func (o Options) withDefaults() Options {
 type Spool struct {
 	dir     string
 	opt     Options
-	lock    *os.File
+	lock    *filelock.Lock
 	salt    uint64
 	seed    uint32
 	damaged int64
@@ -121,7 +123,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the log's directory: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, "lock"))
+	lock, err := filelock.Take(filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, fmt.Errorf("open the log in %s: %w", dir, err)
 	}
@@ -131,7 +133,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	}
 	s.seed = seedOf(s.salt)
 	if err := s.start(); err != nil {
-		_ = unlockFile(lock)
+		_ = lock.Release()
 		return nil, fmt.Errorf("open the log in %s: %w", dir, err)
 	}
 	s.loop.Go(s.maintain)
@@ -185,5 +187,5 @@ func (s *Spool) Close() error {
 	if s.spare != nil {
 		s.spare.discard(s.dir)
 	}
-	return errors.Join(err, unlockFile(s.lock))
+	return errors.Join(err, s.lock.Release())
 }

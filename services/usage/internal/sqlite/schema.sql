@@ -27,5 +27,3 @@ SELECT strftime('%Y-%m-%dT%H:%M:%fZ', started / 1000000000.0, 'unixepoch') AS ti
        tenant, key_id, model, provider, outcome, input, cached, written, output, reasoning, estimated,
        cost_pico_usd / 1e12 AS cost_usd, tags, request_id
 FROM events;
-
-PRAGMA user_version = 1;

@@ -75,5 +75,3 @@ CREATE TABLE results (
   id   INTEGER PRIMARY KEY,
   body BLOB NOT NULL
 ) STRICT;
-
-PRAGMA user_version = 1;

@@ -1,11 +1,5 @@
 package sqlite
 
-import (
-	"context"
-	"database/sql"
-	"fmt"
-)
-
 // schema is every version's change, in order; what is here once is never changed.
 var schema = []string{
 	// seq is the order of creation, which times don't tell where two are the same.
@@ -27,29 +21,4 @@ var schema = []string{
 		hint TEXT NOT NULL
 	) STRICT;
 	CREATE INDEX keys_by_tenant ON keys (tenant, seq);`,
-}
-
-// migrate brings the file to the present version, whole or not at all. A file of a newer version is refused.
-func migrate(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after a commit
-	var version int
-	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return err
-	}
-	if version > len(schema) {
-		return fmt.Errorf("the file is of version %d, this program knows %d: run a newer one", version, len(schema))
-	}
-	for _, change := range schema[version:] {
-		if _, err := tx.ExecContext(ctx, change); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, len(schema))); err != nil {
-		return err
-	}
-	return tx.Commit()
 }

@@ -7,85 +7,36 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/headgate-mesh/headgate/kit/filelock"
+	"github.com/headgate-mesh/headgate/kit/sqlfile"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
 // ErrInUse is what Open returns for a file that another process has open.
-var ErrInUse = errors.New("another process uses these keys: one keys service per file")
-
-// readers is how many reads run at once; they don't wait for the writer.
-const readers = 4
+var ErrInUse = filelock.ErrInUse
 
 // Store implements store.Store. Make it with [Open].
 type Store struct {
-	lock *os.File
-	// write has one connection: SQLite has one writer, and waiting for it in Go is fair and cheap.
+	handles     *sqlfile.File
 	write, read *sql.DB
 }
 
-// Open opens the file, which only its owner can read, and makes it and its directory where there is none.
+// Open opens the file, which only its owner can read, and makes it and its directory where there is none. A revocation
+// survives a power cut: every commit is synced.
 func Open(ctx context.Context, path string) (*Store, error) {
-	if err := prepare(path); err != nil {
-		return nil, err
+	f, err := sqlfile.Open(ctx, path, sqlfile.Options{Alone: true, Changes: schema})
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("open the keys %s: %w: one keys service per file", path, err)
 	}
-	lock, err := lockFile(path + ".lock")
 	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return nil, fmt.Errorf("open the keys %s: %w", path, err)
 	}
-	s := &Store{lock: lock}
-	if err := s.connect(ctx, path); err != nil {
-		_ = s.Close()
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	return s, nil
-}
-
-// prepare makes the file before SQLite does, which would let the umask decide who reads it.
-func prepare(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("making the directory of the keys: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("making the file of the keys: %w", err)
-	}
-	return errors.Join(f.Chmod(0o600), f.Close())
-}
-
-func (s *Store) connect(ctx context.Context, path string) (err error) {
-	dsn, err := source(path)
-	if err != nil {
-		return err
-	}
-	if s.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
-		return err
-	}
-	s.write.SetMaxOpenConns(1)
-	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
-		return err
-	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
-	return migrate(ctx, s.write)
-}
-
-// source names the file and what every connection to it sets. A revocation must survive a power cut, so every commit is
-// synced (FULL).
-func source(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"}}
-	return (&url.URL{Scheme: "file", Path: abs, RawQuery: pragmas.Encode()}).String(), nil
+	return &Store{handles: f, write: f.Write, read: f.Read}, nil
 }
 
 // Create keeps a new key.
@@ -123,12 +74,4 @@ func (s *Store) Revoke(ctx context.Context, id string, at time.Time) (store.Key,
 }
 
 // Close closes the file and lets another process have it.
-func (s *Store) Close() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} { // the writer last: it folds the log into the file
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
-	}
-	return errors.Join(append(errs, s.lock.Close())...)
-}
+func (s *Store) Close() error { return s.handles.Close() }
