@@ -95,9 +95,11 @@ func (d *draft) make(ctx context.Context, decide func(policy.Facts) (policy.Deci
 	if err := d.begin(ctx); err != nil {
 		return Plan{}, err
 	}
-	var err error
-	if d.decision, err = decide(d.facts(ctx)); err != nil {
-		return Plan{}, err
+	if !d.setup.Policy.None() {
+		var err error
+		if d.decision, err = decide(d.facts(ctx)); err != nil {
+			return Plan{}, err
+		}
 	}
 	if d.decision.Model != "" {
 		d.model = d.decision.Model

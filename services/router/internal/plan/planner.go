@@ -75,11 +75,15 @@ func (p *Planner) room(plan Plan) error {
 
 // note writes the label and the rule on the call's span, and in the log at debug: names and numbers, never what was found.
 func (p *Planner) note(ctx context.Context, d *draft, plan Plan) {
+	span, logged := trace.SpanFromContext(ctx), p.o.Logger.Enabled(ctx, slog.LevelDebug)
+	if !logged && !span.IsRecording() {
+		return
+	}
 	label := word(plan.Wishes.Sensitivity)
-	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+	if span.IsRecording() {
 		span.SetAttributes(attribute.String("headgate.sensitivity", label), attribute.String("headgate.rule", plan.Rule))
 	}
-	if p.o.Logger.Enabled(ctx, slog.LevelDebug) {
+	if logged {
 		p.o.Logger.LogAttrs(ctx, slog.LevelDebug, "planned", slog.String("request_id", meta.RequestID(ctx)), slog.String("model", plan.Model),
 			slog.String("rule", plan.Rule), slog.String("sensitivity", label), slog.Any("detected", d.report.Detected), slog.Any("redacted", d.redacted))
 	}

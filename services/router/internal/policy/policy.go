@@ -118,11 +118,14 @@ func (p *Policy) Needs() Needs {
 	return p.needs
 }
 
+// None reports whether there are no rules: then no fact is worth getting.
+func (p *Policy) None() bool { return p == nil || len(p.rules) == 0 }
+
 // Decide asks the rules in order; the first that matches decides. Where none does, the Decision's Index is -1 and it says
 // nothing. Errors are REFUSED_BY_RULE with the operator's message, and RULE_FAILED where a condition can't be evaluated,
 // both with metadata rule; or what the facts' own functions returned, as it is.
 func (p *Policy) Decide(f Facts) (Decision, error) {
-	if p == nil || len(p.rules) == 0 {
+	if p.None() {
 		return Decision{Index: -1}, nil
 	}
 	return p.ask(f, nil)
@@ -130,7 +133,7 @@ func (p *Policy) Decide(f Facts) (Decision, error) {
 
 // Explain is Decide that also tells what each rule said. The Decision is filled in as far as it goes beside an error, too.
 func (p *Policy) Explain(f Facts) (Decision, error) {
-	if p == nil || len(p.rules) == 0 {
+	if p.None() {
 		return Decision{Index: -1}, nil
 	}
 	var tried []Outcome

@@ -78,8 +78,9 @@ var wishes = []struct {
 // Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
 // name: a label that was misspelt must not be ignored.
 func Read(ctx context.Context) (w Wishes, err error) {
+	md, _ := metadata.FromIncomingContext(ctx) // one copy costs less than looking for each header in turn
 	for i := range wishes {
-		value, err := one(ctx, wishes[i].name)
+		value, err := one(md, wishes[i].name)
 		if err != nil {
 			return w, err
 		}
@@ -94,8 +95,8 @@ func Read(ctx context.Context) (w Wishes, err error) {
 }
 
 // one returns a header's value. Two that differ are refused: whichever counted, the caller might have meant the other.
-func one(ctx context.Context, name string) (string, error) {
-	values := metadata.ValueFromIncomingContext(ctx, name)
+func one(md metadata.MD, name string) (string, error) {
+	values := md[name]
 	if len(values) == 0 {
 		return "", nil
 	}
