@@ -6,6 +6,7 @@
 package pulse
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -49,19 +50,12 @@ type Pulse struct {
 
 // New returns the Pulse of a peer that is there.
 func New(o Options) *Pulse {
-	orDefault(&o.Tick, 5*time.Millisecond)
-	orDefault(&o.Silence, 10)
-	orDefault(&o.LongSilence, 250*time.Millisecond)
-	orDefault(&o.LateAnswers, 16)
-	orDefault(&o.Failures, 3)
+	o.Tick = cmp.Or(o.Tick, 5*time.Millisecond)
+	o.Silence = cmp.Or(o.Silence, 10)
+	o.LongSilence = cmp.Or(o.LongSilence, 250*time.Millisecond)
+	o.LateAnswers = cmp.Or(o.LateAnswers, 16)
+	o.Failures = cmp.Or(o.Failures, 3)
 	return &Pulse{Options: o}
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Gone reports whether the peer is lost.

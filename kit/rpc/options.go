@@ -3,6 +3,7 @@
 package rpc
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"time"
@@ -79,22 +80,15 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	orDefault(&o.MaxRecv, 32<<20)
-	orDefault(&o.MaxSend, 64<<20)
-	orDefault(&o.MaxConcurrentStreams, 10_000)
-	orDefault(&o.MaxConnectionIdle, 15*time.Minute)
-	orDefault(&o.MaxConnectionAge, 30*time.Minute)
-	orDefault(&o.MaxConnectionAgeGrace, 11*time.Minute)
-	orDefault(&o.KeepaliveTime, time.Minute)
-	orDefault(&o.KeepaliveTimeout, 20*time.Second)
-	orDefault(&o.ConnectionTimeout, 10*time.Second)
-	orDefault(&o.DrainTimeout, 25*time.Second)
+	o.MaxRecv = cmp.Or(o.MaxRecv, 32<<20)
+	o.MaxSend = cmp.Or(o.MaxSend, 64<<20)
+	o.MaxConcurrentStreams = cmp.Or(o.MaxConcurrentStreams, 10_000)
+	o.MaxConnectionIdle = cmp.Or(o.MaxConnectionIdle, 15*time.Minute)
+	o.MaxConnectionAge = cmp.Or(o.MaxConnectionAge, 30*time.Minute)
+	o.MaxConnectionAgeGrace = cmp.Or(o.MaxConnectionAgeGrace, 11*time.Minute)
+	o.KeepaliveTime = cmp.Or(o.KeepaliveTime, time.Minute)
+	o.KeepaliveTimeout = cmp.Or(o.KeepaliveTimeout, 20*time.Second)
+	o.ConnectionTimeout = cmp.Or(o.ConnectionTimeout, 10*time.Second)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, 25*time.Second)
 	return o
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }

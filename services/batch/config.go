@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -45,21 +46,14 @@ const (
 
 // WithDefaults fills in what is unset, but for the places, which depend on the data directory.
 func (c Config) WithDefaults() Config {
-	orDefault(&c.Concurrency, 8)
-	orDefault(&c.MaxFile, 512<<20)
-	orDefault(&c.MaxLines, 100_000)
-	orDefault(&c.MaxLine, 10<<20)
-	orDefault(&c.MaxResult, 16<<20)
-	orDefault(&c.Retention, 30*24*time.Hour)
-	orDefault(&c.Window, mostWindow)
+	c.Concurrency = cmp.Or(c.Concurrency, 8)
+	c.MaxFile = cmp.Or(c.MaxFile, 512<<20)
+	c.MaxLines = cmp.Or(c.MaxLines, 100_000)
+	c.MaxLine = cmp.Or(c.MaxLine, 10<<20)
+	c.MaxResult = cmp.Or(c.MaxResult, 16<<20)
+	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
+	c.Window = cmp.Or(c.Window, mostWindow)
 	return c
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Validate reports every field that can't work, by its path in the file. What is unset gets its default.

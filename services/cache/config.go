@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -51,21 +52,14 @@ func (c Config) WithDefaults() Config {
 			c.Backend = redisBackend
 		}
 	}
-	orDefault(&c.RedisPool, 32)
-	orDefault(&c.MaxBytes, 64<<20)
-	orDefault(&c.MaxEntry, 1<<20)
-	orDefault(&c.TTL, 10*time.Minute)
-	orDefault(&c.MaxTTL, maxTTL)
-	orDefault(&c.LookupTimeout, 25*time.Millisecond)
-	orDefault(&c.RedisTimeout, 50*time.Millisecond)
+	c.RedisPool = cmp.Or(c.RedisPool, 32)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 64<<20)
+	c.MaxEntry = cmp.Or(c.MaxEntry, 1<<20)
+	c.TTL = cmp.Or(c.TTL, 10*time.Minute)
+	c.MaxTTL = cmp.Or(c.MaxTTL, maxTTL)
+	c.LookupTimeout = cmp.Or(c.LookupTimeout, 25*time.Millisecond)
+	c.RedisTimeout = cmp.Or(c.RedisTimeout, 50*time.Millisecond)
 	return c
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Validate reports every field that can't work, by its path under `cache`.

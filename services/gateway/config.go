@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -87,22 +88,15 @@ func (c Config) Validate() error {
 
 // WithDefaults fills in what is unset.
 func (c Config) WithDefaults() Config {
-	set(&c.MaxBody, 10<<20)
-	set(&c.MaxHeader, 32<<10)
-	set(&c.MaxInFlight, 8192)
-	set(&c.ReadProgress, 10*time.Second)
-	set(&c.WriteStall, 5*time.Minute)
-	set(&c.Idle, 2*time.Minute)
-	set(&c.Heartbeat, 15*time.Second)
-	set(&c.Drain, 10*time.Minute)
+	c.MaxBody = cmp.Or(c.MaxBody, 10<<20)
+	c.MaxHeader = cmp.Or(c.MaxHeader, 32<<10)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 8192)
+	c.ReadProgress = cmp.Or(c.ReadProgress, 10*time.Second)
+	c.WriteStall = cmp.Or(c.WriteStall, 5*time.Minute)
+	c.Idle = cmp.Or(c.Idle, 2*time.Minute)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.Drain = cmp.Or(c.Drain, 10*time.Minute)
 	return c
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // DrainTime is how long streams may go on after a stop signal.

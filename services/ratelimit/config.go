@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -50,20 +51,13 @@ func (l Limits) Proto() *ratelimitv1.Limits {
 
 // WithDefaults fills in what is unset.
 func (c Config) WithDefaults() Config {
-	orDefault(&c.Backend, "memory")
-	orDefault(&c.KeyPrefix, "headgate")
-	orDefault(&c.PoolSize, 32)
-	orDefault(&c.Timeout, 200*time.Millisecond)
-	orDefault(&c.Instances, 1)
-	orDefault(&c.LeaseTime, 2*time.Second)
+	c.Backend = cmp.Or(c.Backend, "memory")
+	c.KeyPrefix = cmp.Or(c.KeyPrefix, "headgate")
+	c.PoolSize = cmp.Or(c.PoolSize, 32)
+	c.Timeout = cmp.Or(c.Timeout, 200*time.Millisecond)
+	c.Instances = cmp.Or(c.Instances, 1)
+	c.LeaseTime = cmp.Or(c.LeaseTime, 2*time.Second)
 	return c
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Validate reports every field that can't work, by its path in the file. Zero values stand for their defaults.

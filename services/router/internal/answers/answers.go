@@ -16,6 +16,7 @@
 package answers
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -54,22 +55,15 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	orDefault(&o.MaxEntry, 1<<20)
-	orDefault(&o.MaxFilling, 64<<20)
-	orDefault(&o.LookupTimeout, 25*time.Millisecond)
-	orDefault(&o.StoreTimeout, 2*time.Second)
-	orDefault(&o.Storing, 64)
+	o.MaxEntry = cmp.Or(o.MaxEntry, 1<<20)
+	o.MaxFilling = cmp.Or(o.MaxFilling, 64<<20)
+	o.LookupTimeout = cmp.Or(o.LookupTimeout, 25*time.Millisecond)
+	o.StoreTimeout = cmp.Or(o.StoreTimeout, 2*time.Second)
+	o.Storing = cmp.Or(o.Storing, 64)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return o
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Answers looks answers up and keeps them. Safe for concurrent use. A nil *Answers finds and keeps nothing.

@@ -4,6 +4,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,23 +37,16 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	orDefault(&o.Batch, 500)
-	orDefault(&o.Linger, 100*time.Millisecond)
-	orDefault(&o.AckTimeout, 10*time.Second)
-	orDefault(&o.BackoffMin, 100*time.Millisecond)
-	orDefault(&o.BackoffMax, 5*time.Second)
-	orDefault(&o.Flush, 5*time.Second)
+	o.Batch = cmp.Or(o.Batch, 500)
+	o.Linger = cmp.Or(o.Linger, 100*time.Millisecond)
+	o.AckTimeout = cmp.Or(o.AckTimeout, 10*time.Second)
+	o.BackoffMin = cmp.Or(o.BackoffMin, 100*time.Millisecond)
+	o.BackoffMax = cmp.Or(o.BackoffMax, 5*time.Second)
+	o.Flush = cmp.Or(o.Flush, 5*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func orDefault[T comparable](v *T, fallback T) {
-	var zero T
-	if *v == zero {
-		*v = fallback
-	}
 }
 
 // Ledger writes events down and ships them. Record, Room and Lag are safe for concurrent use; Run is called once.
