@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
@@ -42,36 +41,26 @@ func runBatch(ctx context.Context, e env, args []string) error {
 	return verbs[args[0]](ctx, e, args[1:])
 }
 
-// batchCommand is what all verbs have in common.
+// batchCommand is a verb of `headgate batch`.
 type batchCommand struct {
-	env    env
-	flags  *flag.FlagSet
-	mesh   *meshFlags
-	json   bool
+	meshCommand
+
 	output string
 }
 
 func newBatchCommand(e env, verb string) *batchCommand {
-	c := &batchCommand{env: e, flags: flag.NewFlagSet("batch "+verb, flag.ContinueOnError)}
-	c.flags.SetOutput(e.stderr)
-	c.mesh = addMeshFlags(c.flags)
-	c.mesh.service = func(p Peers) peer.Config { return p.Batch }
-	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+	c := new(batchCommand)
+	c.init(e, "batch "+verb, batchUsage, func(p Peers) peer.Config { return p.Batch })
 	return c
 }
 
-// call reads the arguments, of which want are no flags, dials the mesh and asks it.
+// call reads the arguments, of which want are no flags, and asks the batch service.
 func (c *batchCommand) call(args []string, want int, ask func(client batchv1.BatchServiceClient, rest []string) error) error {
-	rest, err := parseMixed(c.flags, args, want, batchUsage)
+	rest, err := c.parse(args, want)
 	if err != nil {
 		return err
 	}
-	conn, closer, err := dialMesh(c.env, c.mesh)
-	if err != nil {
-		return err
-	}
-	defer closer()
-	err = ask(batchv1.NewBatchServiceClient(conn), rest)
+	err = c.ask(func(conn grpc.ClientConnInterface) error { return ask(batchv1.NewBatchServiceClient(conn), rest) })
 	var asStatus interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &asStatus) { // of a stream: those of unary calls are explained already
 		return explain(err)
@@ -82,7 +71,7 @@ func (c *batchCommand) call(args []string, want int, ask func(client batchv1.Bat
 // show prints a batch for a person, or as JSON.
 func (c *batchCommand) show(b *batchv1.Batch) error {
 	if c.json {
-		return c.print(b)
+		return printJSON(c.env.stdout, b)
 	}
 	w := tabwriter.NewWriter(c.env.stdout, 0, 0, 2, ' ', 0)
 	counts := b.GetCounts()
@@ -106,15 +95,6 @@ func (c *batchCommand) show(b *batchv1.Batch) error {
 		fmt.Fprintf(c.env.stdout, "line %d: %s %s\n", e.GetLine(), e.GetField(), e.GetMessage())
 	}
 	return nil
-}
-
-func (c *batchCommand) print(b *batchv1.Batch) error {
-	text, err := protojson.MarshalOptions{UseProtoNames: true, Multiline: true}.Marshal(b)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.env.stdout, string(text))
-	return err
 }
 
 func stateWord(s batchv1.BatchState) string {
@@ -311,7 +291,7 @@ func runBatchList(ctx context.Context, e env, args []string) error {
 		}
 		for _, b := range list.GetBatches() {
 			if c.json {
-				if err := c.print(b); err != nil {
+				if err := printJSON(e.stdout, b); err != nil {
 					return err
 				}
 				continue

@@ -43,6 +43,53 @@ func addMeshFlags(flags *flag.FlagSet) *meshFlags {
 	return f
 }
 
+// meshCommand is what the verbs of a command that asks a running mesh have in common.
+type meshCommand struct {
+	env   env
+	flags *flag.FlagSet
+	mesh  *meshFlags
+	json  bool
+	usage string
+}
+
+// init makes the flags, which write into the command: it isn't copied after that.
+func (c *meshCommand) init(e env, name, usage string, service func(Peers) peer.Config) {
+	c.env, c.usage = e, usage
+	c.flags = flag.NewFlagSet(name, flag.ContinueOnError)
+	c.flags.SetOutput(e.stderr)
+	c.mesh = addMeshFlags(c.flags)
+	c.mesh.service = service
+	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+}
+
+// parse reads the arguments, of which want are no flags; those may stand before flags or after.
+func (c *meshCommand) parse(args []string, want int) ([]string, error) {
+	var rest []string
+	for {
+		if err := c.flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if c.flags.NArg() == 0 {
+			break
+		}
+		rest, args = append(rest, c.flags.Arg(0)), c.flags.Args()[1:]
+	}
+	if len(rest) != want {
+		return nil, errors.New(c.usage)
+	}
+	return rest, nil
+}
+
+// ask dials the mesh and asks it.
+func (c *meshCommand) ask(do func(grpc.ClientConnInterface) error) error {
+	conn, closer, err := dialMesh(c.env, c.mesh)
+	if err != nil {
+		return err
+	}
+	defer closer()
+	return do(conn)
+}
+
 // dialMesh returns a connection to the mesh on which every call carries the caller's key, and what closes it. It doesn't
 // wait: a mesh that isn't there shows in the first call. Errors of unary calls read as sentences; those of streams go
 // through [explain].

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 )
@@ -21,22 +20,4 @@ func parse(e env, name string, args []string, extra func(*flag.FlagSet)) (Config
 		return Config{}, fmt.Errorf("%s takes flags only, not %q", name, flags.Arg(0))
 	}
 	return loadConfig(e, *path)
-}
-
-// parseMixed reads arguments of which want are no flags; those may stand before flags or after.
-func parseMixed(flags *flag.FlagSet, args []string, want int, usage string) ([]string, error) {
-	var rest []string
-	for {
-		if err := flags.Parse(args); err != nil {
-			return nil, err
-		}
-		if flags.NArg() == 0 {
-			break
-		}
-		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
-	}
-	if len(rest) != want {
-		return nil, errors.New(usage)
-	}
-	return rest, nil
 }

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -37,36 +38,18 @@ func runKey(ctx context.Context, e env, args []string) error {
 	return verbs[args[0]](ctx, e, args[1:])
 }
 
-// keyCommand is what all verbs have in common.
-type keyCommand struct {
-	env   env
-	flags *flag.FlagSet
-	mesh  *meshFlags
-	json  bool
-}
+// keyCommand is a verb of `headgate key`.
+type keyCommand struct{ meshCommand }
 
 func newKeyCommand(e env, verb string) *keyCommand {
-	c := &keyCommand{env: e, flags: flag.NewFlagSet("key "+verb, flag.ContinueOnError)}
-	c.flags.SetOutput(e.stderr)
-	c.mesh = addMeshFlags(c.flags)
-	c.mesh.service = func(p Peers) peer.Config { return p.Keys }
-	c.flags.BoolVar(&c.json, "json", false, "print JSON")
+	c := new(keyCommand)
+	c.init(e, "key "+verb, keyUsage, func(p Peers) peer.Config { return p.Keys })
 	return c
 }
 
-// parse reads the arguments, of which want are no flags.
-func (c *keyCommand) parse(args []string, want int) ([]string, error) {
-	return parseMixed(c.flags, args, want, keyUsage)
-}
-
-// call dials the mesh and asks it.
+// call asks the keys service.
 func (c *keyCommand) call(ask func(keysv1.KeyServiceClient) error) error {
-	conn, closer, err := dialMesh(c.env, c.mesh)
-	if err != nil {
-		return err
-	}
-	defer closer()
-	return ask(keysv1.NewKeyServiceClient(conn))
+	return c.ask(func(conn grpc.ClientConnInterface) error { return ask(keysv1.NewKeyServiceClient(conn)) })
 }
 
 func runKeyCreate(ctx context.Context, e env, args []string) error {
