@@ -106,7 +106,13 @@ func newProcess(ctx context.Context, e env, cfg Config, name string) (*process, 
 
 // addAdmission decides how many calls are let in at once, over HTTP and gRPC together.
 func (p *process) addAdmission() error {
-	p.admission = overload.New(overload.Options{Cap: p.cfg.Gateway.WithDefaults().MaxInFlight})
+	p.admission = overload.New(overload.Options{Cap: p.cfg.Gateway.WithDefaults().MaxInFlight, Changed: func(crowded bool, limit int64) {
+		if crowded {
+			p.log.Warn("the processors don't keep up: fewer calls are let in, others get 503; give Headgate more processors, or more nodes", "limit", limit)
+			return
+		}
+		p.log.Info("the processors keep up again: as many calls as ever are let in", "limit", limit)
+	}})
 	p.group.Add(run.Component{Name: "admission", Run: p.admission.Run})
 	meter := p.tel.Meter()
 	inFlight, err1 := meter.Int64ObservableGauge("headgate.admission.in_flight", metric.WithDescription("Calls under way."))

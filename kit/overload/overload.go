@@ -26,11 +26,13 @@ type Options struct {
 	// Waits tells which part of the goroutines that became runnable since the last call of it waited longer than Tolerance
 	// for a processor, 0 to 1. Default: the runtime's own figures.
 	Waits func() float64
+	// Changed is called when the limit begins to fall below the cap, and when it is back. Default: nobody is told.
+	Changed func(crowded bool, limit int64)
 }
 
 const (
 	// Tolerance is how long a goroutine may wait for a processor, unless more than crowded of them wait longer.
-	Tolerance = 10 * time.Millisecond
+	Tolerance = 30 * time.Millisecond
 	crowded   = 0.1
 	// interval is how often the limit is adapted.
 	interval = 100 * time.Millisecond
@@ -62,6 +64,9 @@ type Limiter struct {
 func New(o Options) *Limiter {
 	if o.Waits == nil {
 		o.Waits = schedulerWaits()
+	}
+	if o.Changed == nil {
+		o.Changed = func(bool, int64) {}
 	}
 	l := &Limiter{o: o}
 	l.limit.Store(int64(o.Cap))
@@ -114,18 +119,28 @@ func (l *Limiter) Run(ctx context.Context) error {
 
 // adapt moves the limit by one interval.
 func (l *Limiter) adapt(crowded bool) {
-	limit, busy := l.limit.Load(), l.inFlight.Load()
+	before := l.limit.Load()
+	after := l.next(crowded, before)
+	if after == before {
+		return
+	}
+	l.limit.Store(after)
+	if most := int64(l.o.Cap); before == most || after == most {
+		l.o.Changed(before == most, after)
+	}
+}
+
+// next is the limit after an interval.
+func (l *Limiter) next(crowded bool, limit int64) int64 {
+	most := int64(l.o.Cap)
 	if !crowded {
 		l.row = 0
 		l.wait.Store(max(0, l.wait.Load()-1))
-		if busy*2 >= limit || limit < int64(l.o.Cap) {
-			l.limit.Store(min(int64(l.o.Cap), max(limit+step, int64(float64(limit)*more))))
-		}
-		return
+		return min(most, max(limit+step, int64(float64(limit)*more)))
 	}
 	if l.row++; l.row < patience {
-		return
+		return limit
 	}
 	l.wait.Store(calm)
-	l.limit.Store(max(min(floor, int64(l.o.Cap)), int64(float64(min(limit, busy))*less)))
+	return max(min(floor, most), int64(float64(min(limit, l.inFlight.Load()))*less))
 }

@@ -43,13 +43,21 @@ func run(t *testing.T, test func(t *testing.T, l *overload.Limiter, waits *atomi
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var waits atomic.Uint64
-		l := overload.New(overload.Options{Cap: 1000, Waits: func() float64 { return float64(waits.Load()) / 100 }})
+		var told []bool // in the limiter's goroutine, and after its end
+		l := overload.New(overload.Options{
+			Cap: 1000, Waits: func() float64 { return float64(waits.Load()) / 100 },
+			Changed: func(crowded bool, _ int64) { told = append(told, crowded) },
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = l.Run(ctx) }()
 		test(t, l, &waits)
+		time.Sleep(5 * time.Second) // calm again
 		cancel()
 		<-done
+		if len(told) != 2 || !told[0] || told[1] {
+			t.Errorf("told %v, want once that it is crowded, and once that it isn't any more", told)
+		}
 	})
 }
 

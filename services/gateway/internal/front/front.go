@@ -49,6 +49,9 @@ func admit(o Options, next http.Handler) http.Handler {
 			return
 		}
 		if !o.Admission.Enter(priority(r)) {
+			if s, ok := w.(*statusWriter); ok {
+				s.quiet = true
+			}
 			o.Refuse(w, r, overloaded().After(time.Second))
 			return
 		}

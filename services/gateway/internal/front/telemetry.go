@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -48,22 +49,24 @@ func (t *telemetry) observe(next http.Handler) http.Handler {
 		route := Route(r.URL.Path)
 		ctx, span := t.tracer.Start(ctx, r.Method+" "+route, trace.WithSpanKind(trace.SpanKindServer))
 		s := &statusWriter{ResponseWriter: w}
-		defer func() { t.end(ctx, span, r.Method, route, s.status, time.Since(start)) }()
+		defer func() { t.end(ctx, span, r.Method, route, s, time.Since(start)) }()
 		next.ServeHTTP(s, r.WithContext(ctx))
 	})
 }
 
-func (t *telemetry) end(ctx context.Context, span trace.Span, method, route string, status int, elapsed time.Duration) {
-	if status == 0 {
-		status = http.StatusOK // what net/http sends for a handler that wrote nothing
-	}
+func (t *telemetry) end(ctx context.Context, span trace.Span, method, route string, s *statusWriter, elapsed time.Duration) {
+	status := cmp.Or(s.status, http.StatusOK) // what net/http sends for a handler that wrote nothing
 	t.duration.Record(ctx, elapsed.Seconds(), metric.WithAttributeSet(t.set(labelKey{known(method), route, status})))
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("http.request.method", known(method)), attribute.String("http.route", route),
 			attribute.Int("http.response.status_code", status))
 	}
 	span.End()
-	t.log.LogAttrs(ctx, level(status), "request", slog.String("request_id", meta.RequestID(ctx)),
+	l := level(status)
+	if s.quiet {
+		l = slog.LevelDebug
+	}
+	t.log.LogAttrs(ctx, l, "request", slog.String("request_id", meta.RequestID(ctx)),
 		slog.String("method", known(method)), slog.String("route", route), slog.Int("status", status), slog.Duration("took", elapsed))
 }
 
@@ -142,6 +145,8 @@ type statusWriter struct {
 	http.ResponseWriter
 
 	status int
+	// quiet says that the request was refused for want of room: a line for each would cost more than the refusal.
+	quiet bool
 }
 
 // WriteHeader implements http.ResponseWriter.
