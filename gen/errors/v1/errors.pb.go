@@ -99,6 +99,12 @@ const (
 	// The call alone needs more than a limit ever allows. Example: max_tokens 100000 where 50000 a minute are allowed.
 	// metadata: scope, dimension, limit.
 	Reason_REASON_LARGER_THAN_LIMIT Reason = 601
+	// A budget in money is used up until its period ends. Example: 10 US dollars a day, and 10.02 spent. metadata: scope,
+	// period, limit; RetryInfo says how long to wait where the period ends at all.
+	Reason_REASON_BUDGET_EXHAUSTED Reason = 602
+	// The key or its tenant has a budget, and nobody knows what the model costs. Example: a self-hosted model that isn't in
+	// the price table. metadata: field.
+	Reason_REASON_PRICE_UNKNOWN Reason = 603
 	// A defect or an unexpected condition in Headgate. Its cause is in the log beside the request id.
 	Reason_REASON_INTERNAL Reason = 900
 	// A rule of the operator's couldn't be evaluated, and what it would have said mustn't be guessed. Example: a division by
@@ -141,6 +147,8 @@ var (
 		502: "REASON_USAGE_LOG_FULL",
 		600: "REASON_RATE_LIMITED",
 		601: "REASON_LARGER_THAN_LIMIT",
+		602: "REASON_BUDGET_EXHAUSTED",
+		603: "REASON_PRICE_UNKNOWN",
 		900: "REASON_INTERNAL",
 		901: "REASON_RULE_FAILED",
 	}
@@ -177,6 +185,8 @@ var (
 		"REASON_USAGE_LOG_FULL":         502,
 		"REASON_RATE_LIMITED":           600,
 		"REASON_LARGER_THAN_LIMIT":      601,
+		"REASON_BUDGET_EXHAUSTED":       602,
+		"REASON_PRICE_UNKNOWN":          603,
 		"REASON_INTERNAL":               900,
 		"REASON_RULE_FAILED":            901,
 	}
@@ -213,7 +223,7 @@ var File_headgate_errors_v1_errors_proto protoreflect.FileDescriptor
 
 const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xba\a\n" +
+	"\x1fheadgate/errors/v1/errors.proto\x12\x12headgate.errors.v1*\xf3\a\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13REASON_INVALID_JSON\x10d\x12\x18\n" +
@@ -246,7 +256,9 @@ const file_headgate_errors_v1_errors_proto_rawDesc = "" +
 	"\x1aREASON_SERVICE_UNAVAILABLE\x10\xf5\x03\x12\x1a\n" +
 	"\x15REASON_USAGE_LOG_FULL\x10\xf6\x03\x12\x18\n" +
 	"\x13REASON_RATE_LIMITED\x10\xd8\x04\x12\x1d\n" +
-	"\x18REASON_LARGER_THAN_LIMIT\x10\xd9\x04\x12\x14\n" +
+	"\x18REASON_LARGER_THAN_LIMIT\x10\xd9\x04\x12\x1c\n" +
+	"\x17REASON_BUDGET_EXHAUSTED\x10\xda\x04\x12\x19\n" +
+	"\x14REASON_PRICE_UNKNOWN\x10\xdb\x04\x12\x14\n" +
 	"\x0fREASON_INTERNAL\x10\x84\a\x12\x17\n" +
 	"\x12REASON_RULE_FAILED\x10\x85\aB:Z8github.com/headgate-mesh/headgate/gen/errors/v1;errorsv1b\x06proto3"
 

@@ -22,6 +22,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// BudgetPeriod is how long a budget is for. Days and months are those of UTC.
+type BudgetPeriod int32
+
+const (
+	// Unset: a month.
+	BudgetPeriod_BUDGET_PERIOD_UNSPECIFIED BudgetPeriod = 0
+	// A day.
+	BudgetPeriod_BUDGET_PERIOD_DAY BudgetPeriod = 1
+	// A month.
+	BudgetPeriod_BUDGET_PERIOD_MONTH BudgetPeriod = 2
+	// For ever.
+	BudgetPeriod_BUDGET_PERIOD_TOTAL BudgetPeriod = 3
+)
+
+// Enum value maps for BudgetPeriod.
+var (
+	BudgetPeriod_name = map[int32]string{
+		0: "BUDGET_PERIOD_UNSPECIFIED",
+		1: "BUDGET_PERIOD_DAY",
+		2: "BUDGET_PERIOD_MONTH",
+		3: "BUDGET_PERIOD_TOTAL",
+	}
+	BudgetPeriod_value = map[string]int32{
+		"BUDGET_PERIOD_UNSPECIFIED": 0,
+		"BUDGET_PERIOD_DAY":         1,
+		"BUDGET_PERIOD_MONTH":       2,
+		"BUDGET_PERIOD_TOTAL":       3,
+	}
+)
+
+func (x BudgetPeriod) Enum() *BudgetPeriod {
+	p := new(BudgetPeriod)
+	*p = x
+	return p
+}
+
+func (x BudgetPeriod) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BudgetPeriod) Descriptor() protoreflect.EnumDescriptor {
+	return file_headgate_ratelimit_v1_limits_proto_enumTypes[0].Descriptor()
+}
+
+func (BudgetPeriod) Type() protoreflect.EnumType {
+	return &file_headgate_ratelimit_v1_limits_proto_enumTypes[0]
+}
+
+func (x BudgetPeriod) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BudgetPeriod.Descriptor instead.
+func (BudgetPeriod) EnumDescriptor() ([]byte, []int) {
+	return file_headgate_ratelimit_v1_limits_proto_rawDescGZIP(), []int{0}
+}
+
 // Dimension is what is counted.
 type Dimension int32
 
@@ -34,6 +91,8 @@ const (
 	Dimension_DIMENSION_TOKENS Dimension = 2
 	// Requests under way at once.
 	Dimension_DIMENSION_CONCURRENCY Dimension = 3
+	// Money, in 10^-12 US dollars.
+	Dimension_DIMENSION_BUDGET Dimension = 4
 )
 
 // Enum value maps for Dimension.
@@ -43,12 +102,14 @@ var (
 		1: "DIMENSION_REQUESTS",
 		2: "DIMENSION_TOKENS",
 		3: "DIMENSION_CONCURRENCY",
+		4: "DIMENSION_BUDGET",
 	}
 	Dimension_value = map[string]int32{
 		"DIMENSION_UNSPECIFIED": 0,
 		"DIMENSION_REQUESTS":    1,
 		"DIMENSION_TOKENS":      2,
 		"DIMENSION_CONCURRENCY": 3,
+		"DIMENSION_BUDGET":      4,
 	}
 )
 
@@ -63,11 +124,11 @@ func (x Dimension) String() string {
 }
 
 func (Dimension) Descriptor() protoreflect.EnumDescriptor {
-	return file_headgate_ratelimit_v1_limits_proto_enumTypes[0].Descriptor()
+	return file_headgate_ratelimit_v1_limits_proto_enumTypes[1].Descriptor()
 }
 
 func (Dimension) Type() protoreflect.EnumType {
-	return &file_headgate_ratelimit_v1_limits_proto_enumTypes[0]
+	return &file_headgate_ratelimit_v1_limits_proto_enumTypes[1]
 }
 
 func (x Dimension) Number() protoreflect.EnumNumber {
@@ -76,7 +137,7 @@ func (x Dimension) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dimension.Descriptor instead.
 func (Dimension) EnumDescriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_limits_proto_rawDescGZIP(), []int{0}
+	return file_headgate_ratelimit_v1_limits_proto_rawDescGZIP(), []int{1}
 }
 
 // ScopeKind is whose limit it is.
@@ -116,11 +177,11 @@ func (x ScopeKind) String() string {
 }
 
 func (ScopeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_headgate_ratelimit_v1_limits_proto_enumTypes[1].Descriptor()
+	return file_headgate_ratelimit_v1_limits_proto_enumTypes[2].Descriptor()
 }
 
 func (ScopeKind) Type() protoreflect.EnumType {
-	return &file_headgate_ratelimit_v1_limits_proto_enumTypes[1]
+	return &file_headgate_ratelimit_v1_limits_proto_enumTypes[2]
 }
 
 func (x ScopeKind) Number() protoreflect.EnumNumber {
@@ -129,7 +190,7 @@ func (x ScopeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScopeKind.Descriptor instead.
 func (ScopeKind) EnumDescriptor() ([]byte, []int) {
-	return file_headgate_ratelimit_v1_limits_proto_rawDescGZIP(), []int{1}
+	return file_headgate_ratelimit_v1_limits_proto_rawDescGZIP(), []int{2}
 }
 
 // Limits bound what a key or a tenant may use. Zero means no limit.
@@ -140,9 +201,14 @@ type Limits struct {
 	// Tokens per minute, input and output together; the burst is one minute's worth.
 	TokensPerMinute int64 `protobuf:"varint,2,opt,name=tokens_per_minute,json=tokensPerMinute,proto3" json:"tokens_per_minute,omitempty"`
 	// Requests under way at once.
-	ConcurrentRequests int64 `protobuf:"varint,3,opt,name=concurrent_requests,json=concurrentRequests,proto3" json:"concurrent_requests,omitempty"` // Fields 4 and 5: budget_usd, budget_period.
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	ConcurrentRequests int64 `protobuf:"varint,3,opt,name=concurrent_requests,json=concurrentRequests,proto3" json:"concurrent_requests,omitempty"`
+	// US dollars per budget_period, at most six decimals. What a call may cost is reserved before it is made; a model without
+	// a known price is refused to who has a budget.
+	BudgetUsd float64 `protobuf:"fixed64,4,opt,name=budget_usd,json=budgetUsd,proto3" json:"budget_usd,omitempty"`
+	// When the budget begins anew. Default BUDGET_PERIOD_MONTH where budget_usd is set.
+	BudgetPeriod  BudgetPeriod `protobuf:"varint,5,opt,name=budget_period,json=budgetPeriod,proto3,enum=headgate.ratelimit.v1.BudgetPeriod" json:"budget_period,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -194,6 +260,20 @@ func (x *Limits) GetConcurrentRequests() int64 {
 		return x.ConcurrentRequests
 	}
 	return 0
+}
+
+func (x *Limits) GetBudgetUsd() float64 {
+	if x != nil {
+		return x.BudgetUsd
+	}
+	return 0
+}
+
+func (x *Limits) GetBudgetPeriod() BudgetPeriod {
+	if x != nil {
+		return x.BudgetPeriod
+	}
+	return BudgetPeriod_BUDGET_PERIOD_UNSPECIFIED
 }
 
 // Scope is one account of a call, with the limits that hold for it now.
@@ -267,11 +347,11 @@ type Balance struct {
 	Scope ScopeKind `protobuf:"varint,1,opt,name=scope,proto3,enum=headgate.ratelimit.v1.ScopeKind" json:"scope,omitempty"`
 	// What is counted.
 	Dimension Dimension `protobuf:"varint,2,opt,name=dimension,proto3,enum=headgate.ratelimit.v1.Dimension" json:"dimension,omitempty"`
-	// The limit.
+	// The limit; of a budget in 10^-12 US dollars.
 	Limit int64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
 	// What is left of it now; negative after an overrun.
 	Remaining int64 `protobuf:"varint,4,opt,name=remaining,proto3" json:"remaining,omitempty"`
-	// Until all of it is there again.
+	// Until all of it is there again; unset for a budget that never begins anew.
 	ResetAfter    *durationpb.Duration `protobuf:"bytes,5,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -346,11 +426,14 @@ var File_headgate_ratelimit_v1_limits_proto protoreflect.FileDescriptor
 
 const file_headgate_ratelimit_v1_limits_proto_rawDesc = "" +
 	"\n" +
-	"\"headgate/ratelimit/v1/limits.proto\x12\x15headgate.ratelimit.v1\x1a\x1egoogle/protobuf/duration.proto\"\x95\x01\n" +
+	"\"headgate/ratelimit/v1/limits.proto\x12\x15headgate.ratelimit.v1\x1a\x1egoogle/protobuf/duration.proto\"\xfe\x01\n" +
 	"\x06Limits\x12.\n" +
 	"\x13requests_per_minute\x18\x01 \x01(\x03R\x11requestsPerMinute\x12*\n" +
 	"\x11tokens_per_minute\x18\x02 \x01(\x03R\x0ftokensPerMinute\x12/\n" +
-	"\x13concurrent_requests\x18\x03 \x01(\x03R\x12concurrentRequests\"\x84\x01\n" +
+	"\x13concurrent_requests\x18\x03 \x01(\x03R\x12concurrentRequests\x12\x1d\n" +
+	"\n" +
+	"budget_usd\x18\x04 \x01(\x01R\tbudgetUsd\x12H\n" +
+	"\rbudget_period\x18\x05 \x01(\x0e2#.headgate.ratelimit.v1.BudgetPeriodR\fbudgetPeriod\"\x84\x01\n" +
 	"\x05Scope\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headgate.ratelimit.v1.ScopeKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x125\n" +
@@ -361,12 +444,18 @@ const file_headgate_ratelimit_v1_limits_proto_rawDesc = "" +
 	"\x05limit\x18\x03 \x01(\x03R\x05limit\x12\x1c\n" +
 	"\tremaining\x18\x04 \x01(\x03R\tremaining\x12:\n" +
 	"\vreset_after\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"resetAfter*o\n" +
+	"resetAfter*v\n" +
+	"\fBudgetPeriod\x12\x1d\n" +
+	"\x19BUDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11BUDGET_PERIOD_DAY\x10\x01\x12\x17\n" +
+	"\x13BUDGET_PERIOD_MONTH\x10\x02\x12\x17\n" +
+	"\x13BUDGET_PERIOD_TOTAL\x10\x03*\x85\x01\n" +
 	"\tDimension\x12\x19\n" +
 	"\x15DIMENSION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DIMENSION_REQUESTS\x10\x01\x12\x14\n" +
 	"\x10DIMENSION_TOKENS\x10\x02\x12\x19\n" +
-	"\x15DIMENSION_CONCURRENCY\x10\x03*R\n" +
+	"\x15DIMENSION_CONCURRENCY\x10\x03\x12\x14\n" +
+	"\x10DIMENSION_BUDGET\x10\x04*R\n" +
 	"\tScopeKind\x12\x1a\n" +
 	"\x16SCOPE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSCOPE_KIND_KEY\x10\x01\x12\x15\n" +
@@ -384,27 +473,29 @@ func file_headgate_ratelimit_v1_limits_proto_rawDescGZIP() []byte {
 	return file_headgate_ratelimit_v1_limits_proto_rawDescData
 }
 
-var file_headgate_ratelimit_v1_limits_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_headgate_ratelimit_v1_limits_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_headgate_ratelimit_v1_limits_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_headgate_ratelimit_v1_limits_proto_goTypes = []any{
-	(Dimension)(0),              // 0: headgate.ratelimit.v1.Dimension
-	(ScopeKind)(0),              // 1: headgate.ratelimit.v1.ScopeKind
-	(*Limits)(nil),              // 2: headgate.ratelimit.v1.Limits
-	(*Scope)(nil),               // 3: headgate.ratelimit.v1.Scope
-	(*Balance)(nil),             // 4: headgate.ratelimit.v1.Balance
-	(*durationpb.Duration)(nil), // 5: google.protobuf.Duration
+	(BudgetPeriod)(0),           // 0: headgate.ratelimit.v1.BudgetPeriod
+	(Dimension)(0),              // 1: headgate.ratelimit.v1.Dimension
+	(ScopeKind)(0),              // 2: headgate.ratelimit.v1.ScopeKind
+	(*Limits)(nil),              // 3: headgate.ratelimit.v1.Limits
+	(*Scope)(nil),               // 4: headgate.ratelimit.v1.Scope
+	(*Balance)(nil),             // 5: headgate.ratelimit.v1.Balance
+	(*durationpb.Duration)(nil), // 6: google.protobuf.Duration
 }
 var file_headgate_ratelimit_v1_limits_proto_depIdxs = []int32{
-	1, // 0: headgate.ratelimit.v1.Scope.kind:type_name -> headgate.ratelimit.v1.ScopeKind
-	2, // 1: headgate.ratelimit.v1.Scope.limits:type_name -> headgate.ratelimit.v1.Limits
-	1, // 2: headgate.ratelimit.v1.Balance.scope:type_name -> headgate.ratelimit.v1.ScopeKind
-	0, // 3: headgate.ratelimit.v1.Balance.dimension:type_name -> headgate.ratelimit.v1.Dimension
-	5, // 4: headgate.ratelimit.v1.Balance.reset_after:type_name -> google.protobuf.Duration
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0, // 0: headgate.ratelimit.v1.Limits.budget_period:type_name -> headgate.ratelimit.v1.BudgetPeriod
+	2, // 1: headgate.ratelimit.v1.Scope.kind:type_name -> headgate.ratelimit.v1.ScopeKind
+	3, // 2: headgate.ratelimit.v1.Scope.limits:type_name -> headgate.ratelimit.v1.Limits
+	2, // 3: headgate.ratelimit.v1.Balance.scope:type_name -> headgate.ratelimit.v1.ScopeKind
+	1, // 4: headgate.ratelimit.v1.Balance.dimension:type_name -> headgate.ratelimit.v1.Dimension
+	6, // 5: headgate.ratelimit.v1.Balance.reset_after:type_name -> google.protobuf.Duration
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_headgate_ratelimit_v1_limits_proto_init() }
@@ -417,7 +508,7 @@ func file_headgate_ratelimit_v1_limits_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_ratelimit_v1_limits_proto_rawDesc), len(file_headgate_ratelimit_v1_limits_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -38,8 +38,13 @@ type ReserveRequest struct {
 	Scopes []*Scope `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The most tokens the call can use: the input's estimate and the bound on output.
 	Tokens int64 `protobuf:"varint,5,opt,name=tokens,proto3" json:"tokens,omitempty"`
-	// How long the reservation may be open. Default 15 minutes; then its tokens stay spent.
-	Hold          *durationpb.Duration `protobuf:"bytes,6,opt,name=hold,proto3" json:"hold,omitempty"`
+	// How long the reservation may be open. Default 15 minutes; then its tokens and its money stay spent.
+	Hold *durationpb.Duration `protobuf:"bytes,6,opt,name=hold,proto3" json:"hold,omitempty"`
+	// The most that the call can cost, in 10^-12 US dollars. It counts where a scope has a budget.
+	CostPicoUsd int64 `protobuf:"varint,7,opt,name=cost_pico_usd,json=costPicoUsd,proto3" json:"cost_pico_usd,omitempty"`
+	// True for a call that is made later by somebody else, such as a line of a batch at a provider: it takes no place of
+	// concurrency, and stays reserved for hold whatever becomes of the holder. Any holder may settle it.
+	Deferred      bool `protobuf:"varint,8,opt,name=deferred,proto3" json:"deferred,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +121,20 @@ func (x *ReserveRequest) GetHold() *durationpb.Duration {
 	return nil
 }
 
+func (x *ReserveRequest) GetCostPicoUsd() int64 {
+	if x != nil {
+		return x.CostPicoUsd
+	}
+	return 0
+}
+
+func (x *ReserveRequest) GetDeferred() bool {
+	if x != nil {
+		return x.Deferred
+	}
+	return false
+}
+
 // ReserveResponse says yes or no.
 type ReserveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -187,8 +206,10 @@ type Refusal struct {
 	Balance *Balance `protobuf:"bytes,1,opt,name=balance,proto3" json:"balance,omitempty"`
 	// How long until the same request can pass, if nobody else asks; at least 1 ms.
 	RetryAfter *durationpb.Duration `protobuf:"bytes,2,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
-	// True where it can never pass: it needs more tokens than the limit is.
-	Never         bool `protobuf:"varint,3,opt,name=never,proto3" json:"never,omitempty"`
+	// True where it can never pass: it needs more tokens, or more money, than the limit is.
+	Never bool `protobuf:"varint,3,opt,name=never,proto3" json:"never,omitempty"`
+	// True where the budget's ledger hasn't been read yet, after a start: until then it stays closed.
+	Unseeded      bool `protobuf:"varint,4,opt,name=unseeded,proto3" json:"unseeded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +265,13 @@ func (x *Refusal) GetNever() bool {
 	return false
 }
 
+func (x *Refusal) GetUnseeded() bool {
+	if x != nil {
+		return x.Unseeded
+	}
+	return false
+}
+
 // SettleRequest ends a reservation.
 type SettleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -259,7 +287,9 @@ type SettleRequest struct {
 	// follows.
 	Tokens int64 `protobuf:"varint,5,opt,name=tokens,proto3" json:"tokens,omitempty"`
 	// True where the call never reached a provider: the request is given back, too.
-	Unused        bool `protobuf:"varint,6,opt,name=unused,proto3" json:"unused,omitempty"`
+	Unused bool `protobuf:"varint,6,opt,name=unused,proto3" json:"unused,omitempty"`
+	// What it cost, in 10^-12 US dollars; zero is a number. More than was reserved is an overrun that blocks what follows.
+	CostPicoUsd   int64 `protobuf:"varint,7,opt,name=cost_pico_usd,json=costPicoUsd,proto3" json:"cost_pico_usd,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +364,13 @@ func (x *SettleRequest) GetUnused() bool {
 		return x.Unused
 	}
 	return false
+}
+
+func (x *SettleRequest) GetCostPicoUsd() int64 {
+	if x != nil {
+		return x.CostPicoUsd
+	}
+	return 0
 }
 
 // SettleResponse is empty.
@@ -872,30 +909,34 @@ var File_headgate_ratelimit_v1_ratelimit_proto protoreflect.FileDescriptor
 
 const file_headgate_ratelimit_v1_ratelimit_proto_rawDesc = "" +
 	"\n" +
-	"%headgate/ratelimit/v1/ratelimit.proto\x12\x15headgate.ratelimit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fheadgate/access/v1/access.proto\x1a\"headgate/ratelimit/v1/limits.proto\"\xe4\x01\n" +
+	"%headgate/ratelimit/v1/ratelimit.proto\x12\x15headgate.ratelimit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fheadgate/access/v1/access.proto\x1a\"headgate/ratelimit/v1/limits.proto\"\xa4\x02\n" +
 	"\x0eReserveRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x16\n" +
 	"\x06holder\x18\x02 \x01(\tR\x06holder\x12\x16\n" +
 	"\x06tenant\x18\x03 \x01(\tR\x06tenant\x124\n" +
 	"\x06scopes\x18\x04 \x03(\v2\x1c.headgate.ratelimit.v1.ScopeR\x06scopes\x12\x16\n" +
 	"\x06tokens\x18\x05 \x01(\x03R\x06tokens\x12-\n" +
-	"\x04hold\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04hold\"\xa3\x01\n" +
+	"\x04hold\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x04hold\x12\"\n" +
+	"\rcost_pico_usd\x18\a \x01(\x03R\vcostPicoUsd\x12\x1a\n" +
+	"\bdeferred\x18\b \x01(\bR\bdeferred\"\xa3\x01\n" +
 	"\x0fReserveResponse\x128\n" +
 	"\arefusal\x18\x01 \x01(\v2\x1e.headgate.ratelimit.v1.RefusalR\arefusal\x12:\n" +
 	"\bbalances\x18\x02 \x03(\v2\x1e.headgate.ratelimit.v1.BalanceR\bbalances\x12\x1a\n" +
-	"\bdegraded\x18\x03 \x01(\bR\bdegraded\"\x95\x01\n" +
+	"\bdegraded\x18\x03 \x01(\bR\bdegraded\"\xb1\x01\n" +
 	"\aRefusal\x128\n" +
 	"\abalance\x18\x01 \x01(\v2\x1e.headgate.ratelimit.v1.BalanceR\abalance\x12:\n" +
 	"\vretry_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12\x14\n" +
-	"\x05never\x18\x03 \x01(\bR\x05never\"\xcc\x01\n" +
+	"\x05never\x18\x03 \x01(\bR\x05never\x12\x1a\n" +
+	"\bunseeded\x18\x04 \x01(\bR\bunseeded\"\xf0\x01\n" +
 	"\rSettleRequest\x12%\n" +
 	"\x0ereservation_id\x18\x01 \x01(\tR\rreservationId\x12\x16\n" +
 	"\x06holder\x18\x02 \x01(\tR\x06holder\x12\x16\n" +
 	"\x06tenant\x18\x03 \x01(\tR\x06tenant\x124\n" +
 	"\x06scopes\x18\x04 \x03(\v2\x1c.headgate.ratelimit.v1.ScopeR\x06scopes\x12\x16\n" +
 	"\x06tokens\x18\x05 \x01(\x03R\x06tokens\x12\x16\n" +
-	"\x06unused\x18\x06 \x01(\bR\x06unused\"\x10\n" +
+	"\x06unused\x18\x06 \x01(\bR\x06unused\x12\"\n" +
+	"\rcost_pico_usd\x18\a \x01(\x03R\vcostPicoUsd\"\x10\n" +
 	"\x0eSettleResponse\"[\n" +
 	"\x11SettleManyRequest\x12F\n" +
 	"\vsettlements\x18\x01 \x03(\v2$.headgate.ratelimit.v1.SettleRequestR\vsettlements\",\n" +
