@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strconv"
@@ -183,11 +184,33 @@ const room = 1 << 10
 
 // hold keeps a frame until it is sent; more says whether another one is here already.
 func (p *pump) hold(raw []byte, more bool) {
+	if len(raw) == 0 {
+		return
+	}
+	if raw[0] != '\n' {
+		p.endLine()
+	}
 	if p.held == nil && more {
 		p.held = make([]byte, 0, max(room, 2*len(raw)))
 	}
 	p.held = append(p.held, raw...)
-	p.half = len(raw) > 0 && raw[len(raw)-1] == '\r'
+	mendLines(p.held[len(p.held)-len(raw):])
+	p.half = raw[len(raw)-1] == '\r'
+}
+
+// mendLines turns each \r that ends a line by itself into \n, but for the last byte, whose \n may still come: there are
+// clients that know only \n and \r\n, and would read on.
+func mendLines(raw []byte) {
+	for at := bytes.IndexByte(raw, '\r'); at >= 0 && at < len(raw)-1; {
+		if raw[at+1] != '\n' {
+			raw[at] = '\n'
+		}
+		next := bytes.IndexByte(raw[at+1:], '\r')
+		if next < 0 {
+			return
+		}
+		at += 1 + next
+	}
 }
 
 // endLine completes the line break that the last frame ends in, for readers that know only \n and \r\n: nothing of the

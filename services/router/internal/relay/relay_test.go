@@ -338,6 +338,47 @@ func TestStreamBreaksInALineBreak(t *testing.T) {
 	}
 }
 
+// TestStreamOfLoneReturns: clients that know only \n and \r\n see the lines that the standard sees.
+func TestStreamOfLoneReturns(t *testing.T) {
+	t.Parallel()
+	plain := role + text + stop + done
+	cases := []struct{ name, sent, want string }{
+		{name: "throughout", sent: strings.ReplaceAll(plain, "\n", "\r"), want: plain},
+		{name: "throughout, with a byte too many in a break", sent: strings.Replace(plain, "\n\n", "\r\xca\n\n", 1), want: strings.Replace(plain, "\n\n", "\n\xca\n\n", 1)},
+		{name: "the standard's pairs", sent: strings.ReplaceAll(plain, "\n", "\r\n"), want: strings.ReplaceAll(plain, "\n", "\r\n")},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			m := newOpenAI(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = io.WriteString(w, c.sent)
+			}, untouched(t))
+			got := &client{ctx: t.Context()}
+			if err := m.serve(got, streamAsk); err != nil {
+				t.Fatal(err)
+			}
+			for _, data := range []string{got.data(), c.want} {
+				if !strings.HasSuffix(data, "\n\n") && !strings.HasSuffix(data, "\r\n") {
+					t.Errorf("ends in half a line break: %q", data)
+				}
+			}
+			if lines(got.data()) != lines(c.want) {
+				t.Errorf("got %q, want %q", got.data(), c.want)
+			}
+		})
+	}
+}
+
+// lines is text as a client sees it that knows only \n and \r\n; of blank lines one after the other it counts one.
+func lines(text string) string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	for strings.Contains(text, "\n\n\n") {
+		text = strings.ReplaceAll(text, "\n\n\n", "\n\n")
+	}
+	return text
+}
+
 // TestFailover: while nothing was sent the next target is tried, and the client sees one answer only.
 func TestFailover(t *testing.T) {
 	t.Parallel()
