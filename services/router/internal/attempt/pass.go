@@ -9,6 +9,7 @@ import (
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/services/router/internal/breaker"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -86,9 +87,9 @@ func (p *pass) end(err error, returned bool) {
 func (p *pass) failing(err error, waited time.Duration) bool {
 	if timer := timerOf(err); timer != "" {
 		if timer == upstream.TimerTotal {
-			return waited >= p.target.Total-p.target.Total/whole && !p.target.Shortened
+			return waited >= p.target.Total-p.target.Total/whole && !p.target.Shortened.Any()
 		}
-		return upstream.ProvidersTimer(timer) && (!p.target.Shortened || timer == upstream.TimerConnect)
+		return upstream.ProvidersTimer(timer) && (!p.target.Shortened.Any() || timer == upstream.TimerConnect)
 	}
 	return provider.Failing(err)
 }
@@ -100,6 +101,17 @@ func timerOf(err error) string {
 	var f *fault.Error
 	if errors.As(err, &f) && f.Reason == errorsv1.Reason_REASON_TIMEOUT {
 		return f.Metadata["timer"]
+	}
+	return ""
+}
+
+// wished is the header with which the caller made a timer shorter; empty where it is the configuration's.
+func (p *pass) wished(timer string) string {
+	switch {
+	case timer == upstream.TimerFirstContent && p.target.Shortened.FirstContent:
+		return meta.FirstContentMS
+	case timer == upstream.TimerGap && p.target.Shortened.Gap:
+		return meta.GapMS
 	}
 	return ""
 }
@@ -121,7 +133,10 @@ func (p *pass) describe(err error) error {
 	if f.Reason == errorsv1.Reason_REASON_TIMEOUT {
 		what, remedy, _ := strings.Cut(f.Message, ";")
 		named.Message = what + " at " + name + ", attempt " + strconv.Itoa(p.number)
-		if remedy != "" {
+		switch header := p.wished(f.Metadata["timer"]); {
+		case header != "":
+			named.Message += "; try again with a larger " + header
+		case remedy != "":
 			named.Message += ";" + remedy
 		}
 	}

@@ -104,7 +104,7 @@ func TestWhatTheBreakerLearns(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				list := standingTargets(1)
-				list[0].Shortened = c.short
+				list[0].Shortened.FirstContent = c.short
 				// All are sent before the first has ended: the last ones would see an open breaker otherwise.
 				var done []chan struct{}
 				for range breaker.Floor {
@@ -435,6 +435,12 @@ func TestErrorsNameTheAttempt(t *testing.T) {
 	const want = "the first_content timer ran out after 30s at p1/m, attempt 1; try again, or raise timeouts.first_content"
 	if f.Message != want || f.Metadata["timer"] != "first_content" || f.Metadata["limit"] != "30s" || f.Metadata["target"] != "p1/m" {
 		t.Errorf("%q %v", f.Message, f.Metadata)
+	}
+	hurried := slices.Clone(list[:1])
+	hurried[0].Shortened.FirstContent = true
+	err = attempt.Run(t.Context(), hurried, func(context.Context, catalog.Target, attempt.Number) (bool, error) { return true, shared })
+	if got := fault.From(err).Message; !strings.HasSuffix(got, "attempt 1; try again with a larger x-headgate-first-content-ms") {
+		t.Errorf("a timer of the caller's own: %q", got)
 	}
 	if shared.Metadata["attempt"] != "" {
 		t.Error("an error that others hold was changed")

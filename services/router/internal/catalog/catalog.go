@@ -24,13 +24,19 @@ type Target struct {
 	Total    time.Duration
 	// Shortened says that the caller made this call's timers shorter than the configured ones: when they run out, that
 	// teaches nothing about the provider.
-	Shortened bool
+	Shortened Shortened
 	// Standing is how it is doing; nil, where nothing is kept of that, allows no repeats.
 	Standing *standing.Target
 	// Strategy is the model's, Weight the target's share where that is weighted.
 	Strategy Strategy
 	Weight   int
 }
+
+// Shortened are timers that a caller made shorter.
+type Shortened struct{ FirstContent, Gap bool }
+
+// Any reports whether one is.
+func (s Shortened) Any() bool { return s.FirstContent || s.Gap }
 
 // Model is a configured name and its targets in order of preference.
 type Model struct {

@@ -183,7 +183,7 @@ func TestTimers(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, got := range p.Targets {
-				if got.Silences.FirstContent != c.first || got.Silences.Gap != c.gap || got.Total != c.total || got.Shortened != c.shortened {
+				if got.Silences.FirstContent != c.first || got.Silences.Gap != c.gap || got.Total != c.total || got.Shortened.Any() != c.shortened {
 					t.Errorf("%v %v %v", got.Silences, got.Total, got.Shortened)
 				}
 			}

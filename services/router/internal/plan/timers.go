@@ -21,8 +21,9 @@ func timed(targets []catalog.Target, rule policy.Timeouts, w steer.Wishes) []cat
 		override(&t.Silences.FirstContent, rule.FirstContent)
 		override(&t.Silences.Gap, rule.Gap)
 		override(&t.Total, rule.Total)
-		first, gap := shorten(&t.Silences.FirstContent, w.FirstContent), shorten(&t.Silences.Gap, w.Gap)
-		t.Shortened = first || gap
+		t.Shortened = catalog.Shortened{
+			FirstContent: shorten(&t.Silences.FirstContent, w.FirstContent), Gap: shorten(&t.Silences.Gap, w.Gap),
+		}
 	}
 	return targets
 }

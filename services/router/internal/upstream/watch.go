@@ -11,9 +11,10 @@ import (
 
 const (
 	// TimerConnect names the timer over dialling.
-	TimerConnect      = "connect"
-	timerFirstContent = "first_content"
-	timerGap          = "gap"
+	TimerConnect = "connect"
+	// TimerFirstContent names the timer until a stream's first content, TimerGap the one between its events.
+	TimerFirstContent = "first_content"
+	TimerGap          = "gap"
 	timerDeadline     = "deadline"
 	// TimerTotal names the timer over a whole call.
 	TimerTotal = "total"
@@ -29,7 +30,7 @@ func TimeoutError(timer string, limit time.Duration) *fault.Error {
 // ProvidersTimer reports whether a timer that ran out tells something about the provider: the total and the caller's own
 // deadline don't.
 func ProvidersTimer(timer string) bool {
-	return timer == TimerConnect || timer == timerFirstContent || timer == timerGap
+	return timer == TimerConnect || timer == TimerFirstContent || timer == TimerGap
 }
 
 // Watch ends an attempt whose stream is silent for too long: until the first content, and between events after it.
@@ -106,7 +107,7 @@ func (w *Watch) look() {
 	since := w.since.Load()
 	switch since {
 	case opening:
-		w.cancel(TimeoutError(timerFirstContent, w.first))
+		w.cancel(TimeoutError(TimerFirstContent, w.first))
 	case over:
 	case resting:
 		w.timer.Reset(w.gap)
@@ -115,7 +116,7 @@ func (w *Watch) look() {
 			w.timer.Reset(left)
 			return
 		}
-		w.cancel(TimeoutError(timerGap, w.gap))
+		w.cancel(TimeoutError(TimerGap, w.gap))
 	}
 }
 
