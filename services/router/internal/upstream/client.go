@@ -26,6 +26,8 @@ const (
 	pingTimeout = 15 * time.Second
 	// headerLimit bounds a provider's response headers.
 	headerLimit = 64 << 10
+	// writeBuffer is half of the usual: a connection keeps it as long as its stream is open.
+	writeBuffer = 2 << 10
 )
 
 // Config is one provider's address and credential.
@@ -79,6 +81,7 @@ func newTransport(connect time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: headerLimit,
+		WriteBufferSize:        writeBuffer,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
