@@ -23,7 +23,7 @@ type options struct {
 	slowDelay              time.Duration
 	quick                  bool
 	only                   string
-	governed, split        bool
+	governed, split, batch bool
 	keys                   int
 	proxy, towards         string
 }
@@ -60,6 +60,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.governed, "governed", true, "present clients' keys, with limits and books; false: the administrator's key, which has none")
 	f.IntVar(&o.keys, "keys", 1, "how many clients' keys, presented in turn")
 	f.BoolVar(&o.split, "split", false, "run each of Headgate's services as a process of its own; CPU and memory are those of all together")
+	f.BoolVar(&o.batch, "batch", false, "measure something else instead: what people who talk to a self-hosted model notice of a batch beside them")
 	f.StringVar(&o.only, "only", "", "only the fast loads whose name holds this, such as \"16 conn\"")
 	f.StringVar(&o.proxy, "proxy", "", "internal: serve as the plain reverse proxy at this address")
 	f.StringVar(&o.towards, "towards", "", "internal: the proxy's upstream")
@@ -85,17 +86,29 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	results, err := measure(ctx, o)
+	text, failures, err := table(ctx, o)
 	if err != nil {
 		return err
 	}
-	text := about + report(results)
+	text = about + text
 	fmt.Fprint(w, text)
 	if o.out != "" {
 		err = os.WriteFile(o.out, []byte(text), 0o600)
 	}
-	if n := failed(results); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%d windows failed and aren't counted", n))
+	if failures > 0 {
+		err = errors.Join(err, fmt.Errorf("%d windows failed and aren't counted", failures))
 	}
 	return err
+}
+
+// table measures what was asked for.
+func table(ctx context.Context, o options) (text string, failures int, err error) {
+	if o.batch {
+		return measureBeside(ctx, o)
+	}
+	results, err := measure(ctx, o)
+	if err != nil {
+		return "", 0, err
+	}
+	return report(results), failed(results), nil
 }

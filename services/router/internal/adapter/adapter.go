@@ -80,7 +80,7 @@ func (a *Adapter) Client() *upstream.Client { return a.client }
 func (a *Adapter) Provider(load func() (provider.Load, bool)) *provider.Provider {
 	id := provider.Identity{Name: a.cfg.Name, Kind: a.cfg.Kind, Trust: a.cfg.Trust, Dialect: a.wire.Dialect, Vendor: a.wire.BaseURL != ""}
 	return provider.New(id, a, provider.Options{
-		Raw: a, Keys: a.cfg.Keys, Load: load, Healthy: a.client.Healthy, Replicas: len(a.client.Replicas()), Close: a.client.Close,
+		Raw: a, Keys: a.cfg.Keys, Load: load, Healthy: a.client.Healthy, Replicas: len(a.client.Replicas()), MaxInFlight: a.cfg.MaxInFlight, Close: a.client.Close,
 	})
 }
 

@@ -141,7 +141,7 @@ func vendorOf(name string) string {
 // Trusted keeps the targets that may see a request of this sensitivity, in order. The error, where none may, is
 // SENSITIVITY: a label fails closed.
 func Trusted(targets []Target, label llmv1.Sensitivity) ([]Target, error) {
-	kept := keep(targets, func(t Target) bool { return t.Provider.Trust >= label })
+	kept := Keep(targets, func(t Target) bool { return t.Provider.Trust >= label })
 	if len(kept) == 0 {
 		return nil, fault.New(errorsv1.Reason_REASON_SENSITIVITY,
 			"no target of this model may see a request of sensitivity %s; ask for a model whose provider has that trust",
@@ -150,8 +150,8 @@ func Trusted(targets []Target, label llmv1.Sensitivity) ([]Target, error) {
 	return kept, nil
 }
 
-// keep returns targets itself when all stay: the common case costs nothing.
-func keep(targets []Target, good func(Target) bool) []Target {
+// Keep returns those that are good; targets itself when all are: the common case costs nothing.
+func Keep(targets []Target, good func(Target) bool) []Target {
 	if !slices.ContainsFunc(targets, func(t Target) bool { return !good(t) }) {
 		return targets
 	}

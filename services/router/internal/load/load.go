@@ -19,8 +19,10 @@ import (
 const (
 	interval = 2 * time.Second
 	timeout  = 2 * time.Second
-	// stale is when an old answer says nothing any more.
-	stale = 10 * time.Second
+	// stale is when an old answer says nothing any more; remembered is for how long a server that was full counts as one
+	// that can be: models and their settings change seldom.
+	stale      = 10 * time.Second
+	remembered = 10 * time.Minute
 	// maxMetrics bounds a server's metrics page.
 	maxMetrics = 8 << 20
 )
@@ -45,6 +47,8 @@ type Poller struct {
 	// maxWaiting is the queue at which a replica gets no more; 0 means any.
 	maxWaiting int64
 	latest     atomic.Pointer[sample]
+	// full is when it was full last, with how many under way then.
+	full atomic.Pointer[sample]
 }
 
 type sample struct {
@@ -96,8 +100,23 @@ func (p *Poller) Ask(ctx context.Context) {
 		total.CacheUsage = max(total.CacheUsage, l.CacheUsage)
 	}
 	if answered {
-		p.latest.Store(&sample{load: total, at: time.Now()})
+		now := time.Now()
+		total.Capacity = p.capacity(total, now)
+		p.latest.Store(&sample{load: total, at: now})
 	}
+}
+
+// capacity is how many calls the servers answered at once when others had to queue. One that answers more by now has grown.
+func (p *Poller) capacity(l provider.Load, now time.Time) int64 {
+	full := p.full.Load()
+	switch {
+	case l.Waiting > 0 && l.Running > 0, full != nil && l.Running > full.load.Running:
+		full = &sample{load: l, at: now}
+		p.full.Store(full)
+	case full == nil || now.Sub(full.at) > remembered:
+		return 0
+	}
+	return full.load.Running
 }
 
 func (p *Poller) one(ctx context.Context, r *upstream.Replica) (provider.Load, error) {

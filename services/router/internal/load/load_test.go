@@ -64,7 +64,7 @@ func TestAskAddsUpEngines(t *testing.T) {
 		t.Error("a load before anybody was asked")
 	}
 	p.Ask(t.Context())
-	if got, ok := p.Load(); !ok || got != (provider.Load{Running: 5, Waiting: 7, CacheUsage: 0.75}) {
+	if got, ok := p.Load(); !ok || got != (provider.Load{Running: 5, Waiting: 7, CacheUsage: 0.75, Capacity: 5}) {
 		t.Errorf("%+v, %v", got, ok)
 	}
 }
@@ -113,4 +113,28 @@ func TestSilentReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
+}
+
+// TestCapacity: what a server answers at once when others queue is remembered, and corrected.
+func TestCapacity(t *testing.T) {
+	t.Parallel()
+	var running, queue atomic.Int64
+	p := load.New(newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, "vllm:num_requests_running %d\nvllm:num_requests_waiting %d\n", running.Load(), queue.Load())
+	}), load.VLLM, 0)
+	for i, step := range []struct{ running, waiting, want int64 }{
+		{running: 5, want: 0},
+		{running: 16, waiting: 3, want: 16},
+		{running: 2, want: 16},
+		{running: 24, want: 24},
+		{running: 8, waiting: 1, want: 8},
+		{waiting: 4, want: 8},
+	} {
+		running.Store(step.running)
+		queue.Store(step.waiting)
+		p.Ask(t.Context())
+		if got, _ := p.Load(); got.Capacity != step.want {
+			t.Errorf("step %d: %d, want %d", i, got.Capacity, step.want)
+		}
+	}
 }

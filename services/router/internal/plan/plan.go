@@ -35,6 +35,11 @@ type Plan struct {
 	Input int64
 }
 
+// Cached reports whether the answer may come from the cache, and may be kept there.
+func (p Plan) Cached() bool {
+	return p.Wishes.Cache != steer.CacheOff && (p.Wishes.Cache != "" || p.Cache)
+}
+
 // Content is what a call carries, in whichever form.
 type Content interface {
 	// Scan looks for sensitive data.
@@ -88,7 +93,7 @@ func (p *Planner) Make(ctx context.Context, ask Ask) (Plan, error) {
 		return plan, err
 	}
 	p.note(ctx, d, plan)
-	return plan, p.room(plan)
+	return plan, p.room(&plan)
 }
 
 func (d *draft) make(ctx context.Context, decide func(policy.Facts) (policy.Decision, error)) (Plan, error) {

@@ -65,12 +65,31 @@ func (p *Planner) Catalog() *catalog.Catalog { return p.setup.Load().Catalog }
 
 // room refuses a call that can wait where there is no room to spare. The front has refused those that say so themselves; a
 // rule's word comes later.
-func (p *Planner) room(plan Plan) error {
-	if !plan.Wishes.Batch || p.o.Spare() {
+func (p *Planner) room(plan *Plan) error {
+	if !plan.Wishes.Batch {
 		return nil
+	}
+	if p.o.Spare() {
+		if plan.Targets = spare(plan.Targets); len(plan.Targets) > 0 {
+			return nil
+		}
+		return fault.New(errorsv1.Reason_REASON_OVERLOADED,
+			"the model has no room to spare for calls that can wait; try again shortly").After(time.Second)
 	}
 	return fault.New(errorsv1.Reason_REASON_OVERLOADED,
 		"Headgate has no room to spare for calls that can wait; try again shortly").After(time.Second)
+}
+
+// spare keeps the targets that have room for a call that can wait. Where they are in an order of preference the first one
+// decides: a call that can wait waits for it, and doesn't fill the others.
+func spare(targets []catalog.Target) []catalog.Target {
+	if targets[0].Strategy == catalog.Failover {
+		if targets[0].Provider.Spare() {
+			return targets
+		}
+		return nil
+	}
+	return catalog.Keep(targets, func(t catalog.Target) bool { return t.Provider.Spare() })
 }
 
 // note writes the label and the rule on the call's span, and in the log at debug: names and numbers, never what was found.

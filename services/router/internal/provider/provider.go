@@ -69,6 +69,8 @@ type Load struct {
 	Running, Waiting int64
 	// CacheUsage is the filled part of the KV cache, 0 to 1.
 	CacheUsage float64
+	// Capacity is how many it answered at once when others had to queue, lately; 0 where none had to.
+	Capacity int64
 }
 
 // Options are what not every provider has.
@@ -83,6 +85,8 @@ type Options struct {
 	Healthy func() (healthy, known bool)
 	// Replicas is how many servers share its calls; 0 counts as one.
 	Replicas int
+	// MaxInFlight bounds the calls under way at each of them; 0 doesn't.
+	MaxInFlight int64
 	// Close gives up what it holds.
 	Close func()
 }
