@@ -14,6 +14,7 @@ func (x *exchange) messages() error {
 	m := &message{x: x, a: a, d: digestOf(x.s.cfg.Seed, x.body)}
 	m.answer = a.answer(&x.plan, x.s.cfg.Seed, 0)
 	m.usage = a.usage(&x.plan, []answer{m.answer})
+	m.usage.batch = x.inBatch
 	m.blocks = m.split()
 	if err := m.answered(); err != nil {
 		x.book("abort", m.usage)

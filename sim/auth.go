@@ -8,10 +8,7 @@ import (
 // authorize checks the API key as the server does: Anthropic takes it in a bearer token or in x-api-key, all others in a
 // bearer token alone. A self-hosted server has no keys unless some are configured.
 func (s *Sim) authorize(p place, h http.Header) *problem {
-	key, isBearer := bearer(h)
-	if p.host == anthropic && h.Get("x-api-key") != "" {
-		key, isBearer = h.Get("x-api-key"), false
-	}
+	key, isBearer := p.key(h)
 	switch {
 	case len(s.keys) == 0 && (key != "" || p.host.selfHosted()), key != "" && s.keys[key]:
 		return nil
@@ -23,6 +20,14 @@ func (s *Sim) authorize(p place, h http.Header) *problem {
 		return &problem{status: http.StatusUnauthorized, kind: p.v.standard(http.StatusUnauthorized).kind, message: p.v.noKey()}
 	}
 	return p.v.wrongKey(key, isBearer)
+}
+
+// key is the one that a request brings, and whether it came as a bearer token.
+func (p place) key(h http.Header) (key string, isBearer bool) {
+	if p.host == anthropic && h.Get("x-api-key") != "" {
+		return h.Get("x-api-key"), false
+	}
+	return bearer(h)
 }
 
 func (v vendor) wrongKey(key string, isBearer bool) *problem {

@@ -30,6 +30,9 @@ type Config struct {
 	Recent int `yaml:"recent"`
 	// Seed goes into every derived id, so two simulators with different seeds give different ids.
 	Seed string `yaml:"seed"`
+	// BatchDir is a directory where batches and their files are kept, made if it isn't there: a simulator that is killed
+	// and started again goes on with them. One simulator at a time. Empty keeps them in memory.
+	BatchDir string `yaml:"batch_dir"`
 	// Now is the clock behind `created`, rate-limit resets and the times in Requests and Stats. Default time.Now.
 	Now func() time.Time `yaml:"-"`
 }

@@ -114,6 +114,7 @@ func (x *exchange) admit() (leave func(), err error) {
 
 // book tells the engine what an answer cost; reason is how its server calls the end.
 func (x *exchange) book(reason string, u usage) {
+	x.spent = u
 	if x.host.selfHosted() {
 		x.s.engines[x.host].finished(reason, u)
 	}

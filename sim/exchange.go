@@ -25,6 +25,9 @@ type exchange struct {
 	out   *sender
 	route route
 
+	inBatch bool  // it is a line of a batch
+	spent   usage // what the answer cost
+
 	leave     func() // frees the engine; nil where none is occupied
 	streaming bool   // the headers of a stream are out
 }
@@ -33,6 +36,11 @@ func (s *Sim) exchange(w http.ResponseWriter, r *http.Request) *exchange {
 	n := s.counter.Add(1)
 	x := &exchange{s: s, w: w, r: r, place: placeOf(r), n: n, at: s.cfg.Now(), plan: *s.plan.Load()}
 	x.id = x.host.requestID(s.cfg.Seed, n)
+	if said := s.scoped.said(r); said != "" {
+		if p, err := parseScript(x.plan, said); err == nil {
+			x.plan = p
+		}
+	}
 	x.out = newSender(w, r, &x.plan)
 	return x
 }
@@ -43,11 +51,11 @@ func (x *exchange) serve() error {
 	if err := x.early(); err != nil {
 		return done(err)
 	}
+	x.route = routeOf(x.place, x.r.Method)
 	if p := x.read(); p != nil {
 		return x.fail(*p)
 	}
 	x.s.recent.add(x.request())
-	x.route = routeOf(x.place)
 	if p := x.refused(); p != nil {
 		return x.fail(*p)
 	}
@@ -85,7 +93,15 @@ func done(err error) error {
 
 // read takes the body in, up to the limit.
 func (x *exchange) read() *problem {
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.s.cfg.MaxBody))
+	mine := x.route.method == x.r.Method
+	if mine && x.route.bulk {
+		return nil
+	}
+	most := x.s.cfg.MaxBody
+	if mine && x.route.long {
+		most = x.s.desk.limits.create
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, most))
 	var long *http.MaxBytesError
 	if errors.As(err, &long) {
 		return &problem{status: http.StatusRequestEntityTooLarge}
@@ -94,6 +110,9 @@ func (x *exchange) read() *problem {
 		return &problem{status: http.StatusBadRequest, kind: invalidRequest, message: "The request body could not be read."}
 	}
 	x.body = body
+	if x.route.long {
+		return nil // too long to be taken apart as a whole
+	}
 	if json.Unmarshal(body, &x.in) != nil {
 		x.in = nil
 	}

@@ -22,6 +22,7 @@ func (x *exchange) chat() error {
 		c.answers = append(c.answers, a.answer(&x.plan, x.s.cfg.Seed, i))
 	}
 	c.usage = a.usage(&x.plan, c.answers)
+	x.spent = c.usage
 	if a.stream {
 		return c.stream()
 	}

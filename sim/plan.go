@@ -7,7 +7,8 @@ const never = -1
 type plan struct {
 	shape
 	faults
-	times int // the faults apply to the first so many requests alike; 0 means to all
+	job   jobWords // what happens to a batch
+	times int      // the faults apply to the first so many requests alike; 0 means to all
 }
 
 // shape is how an answer that succeeds is delivered.
@@ -41,7 +42,7 @@ type faults struct {
 
 // newPlan is the plan of the empty script.
 func newPlan() plan {
-	return plan{shape: shape{padding: true, reasoning: "reasoning", running: never, waiting: never, kvCache: never}, faults: noFaults()}
+	return plan{shape: shape{padding: true, reasoning: "reasoning", running: never, waiting: never, kvCache: never}, faults: noFaults(), job: usualJob()}
 }
 
 func noFaults() faults {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 )
 
@@ -12,6 +13,8 @@ type route struct {
 	serve  func(*exchange) error
 	// open needs no key, even where the server has some.
 	open bool
+	// bulk reads its body itself, piece by piece; long takes one of the length that the vendor allows for a batch.
+	bulk, long bool
 	// busy is work for the engine of a self-hosted server.
 	busy bool
 }
@@ -56,11 +59,53 @@ var vendorRoutes = map[string]route{
 	"/v1/models":                {method: http.MethodGet, serve: (*exchange).listModels},
 }
 
-func routeOf(p place) route {
+// batchRoutes are the endpoints of the batches: those of a path differ by method, and * is any one part of a path.
+var batchRoutes = map[vendor][]struct {
+	path string
+	route
+}{
+	openAI: {
+		{"/v1/files", route{method: http.MethodPost, serve: (*exchange).uploadFile, bulk: true}},
+		{"/v1/files", route{method: http.MethodGet, serve: (*exchange).listFiles}},
+		{"/v1/files/*", route{method: http.MethodGet, serve: (*exchange).getFile}},
+		{"/v1/files/*", route{method: http.MethodDelete, serve: (*exchange).deleteFile}},
+		{"/v1/files/*/content", route{method: http.MethodGet, serve: (*exchange).fileContent}},
+		{"/v1/batches", route{method: http.MethodPost, serve: (*exchange).createBatch}},
+		{"/v1/batches", route{method: http.MethodGet, serve: (*exchange).listBatches}},
+		{"/v1/batches/*", route{method: http.MethodGet, serve: (*exchange).getBatch}},
+		{"/v1/batches/*/cancel", route{method: http.MethodPost, serve: (*exchange).cancelBatch}},
+	},
+	anthropic: {
+		{batchesPath, route{method: http.MethodPost, serve: (*exchange).createMessageBatch, long: true}},
+		{batchesPath, route{method: http.MethodGet, serve: (*exchange).listMessageBatches}},
+		{batchesPath + "/*", route{method: http.MethodGet, serve: (*exchange).getMessageBatch}},
+		{batchesPath + "/*", route{method: http.MethodDelete, serve: (*exchange).deleteMessageBatch}},
+		{batchesPath + "/*/cancel", route{method: http.MethodPost, serve: (*exchange).cancelMessageBatch}},
+		{batchesPath + "/*/results", route{method: http.MethodGet, serve: (*exchange).messageBatchResults}},
+	},
+}
+
+// batchRoute finds the endpoint, or one of the same path with another method.
+func batchRoute(p place, method string) (found route, ok bool) {
+	for _, r := range batchRoutes[p.host] {
+		if match, _ := path.Match(r.path, p.path); match && (!ok || r.method == method) {
+			found, ok = r.route, true
+		}
+	}
+	return found, ok
+}
+
+func routeOf(p place, method string) route {
+	if r, ok := routes[p.host][p.path]; ok {
+		return r
+	}
+	if r, ok := batchRoute(p, method); ok {
+		return r
+	}
 	if strings.HasPrefix(p.path, "/v1/models/") && p.host != tgi {
 		return route{method: http.MethodGet, serve: (*exchange).getModel}
 	}
-	return routes[p.host][p.path]
+	return route{}
 }
 
 // noRoute is the server's 404 for an unknown address.

@@ -91,6 +91,22 @@ var vocabulary = map[string]func(*plan, string) error{
 	"overloaded": flag(func(p *plan) *bool { return &p.overloaded }),
 	"flat":       flag(func(p *plan) *bool { return &p.flat }),
 	"abort":      flag(func(p *plan) *bool { return &p.abort }),
+
+	"batch_delay":       delay(func(p *plan) *pause { return &p.job.Delay }),
+	"batch_line":        delay(func(p *plan) *pause { return &p.job.Line }),
+	"batch_cancel":      delay(func(p *plan) *pause { return &p.job.Cancel }),
+	"batch_late":        delay(func(p *plan) *pause { return &p.job.Late }),
+	"batch_refuse":      flag(func(p *plan) *bool { return &p.job.Refuse }),
+	"batch_expire":      number(0, 1<<30, func(p *plan) *int { return &p.job.Expire }),
+	"batch_lost":        number(1, 1<<30, func(p *plan) *int { return &p.job.Lost }),
+	"batch_create":      troubled(func(p *plan) *trouble { return &p.job.Create }),
+	"batch_upload":      troubled(func(p *plan) *trouble { return &p.job.Upload }),
+	"batch_poll":        troubled(func(p *plan) *trouble { return &p.job.Poll }),
+	"batch_retry_after": text(seconds, func(p *plan) *string { return &p.job.RetryAfter }),
+	"batch_cut":         number(1, 1<<30, func(p *plan) *int { return &p.job.Cut }),
+	"batch_reset":       number(1, 1<<30, func(p *plan) *int { return &p.job.Reset }),
+	"batch_missing":     number(1, 1<<30, func(p *plan) *int { return &p.job.Missing }),
+	"batch_double":      number(1, 1<<30, func(p *plan) *int { return &p.job.Double }),
 }
 
 var (

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 )
 
@@ -18,6 +19,9 @@ type Sim struct {
 	replays  replays
 	recent   recent
 	stats    counters
+	desk     *desk
+	scoped   scopes
+	control  http.Handler
 }
 
 // New builds a simulator, or returns an error that names the configuration field which can't be used.
@@ -32,7 +36,15 @@ func New(cfg Config) (*Sim, error) {
 	}
 	s.recent.keep = max(cfg.Recent, 0)
 	s.engines[vLLM], s.engines[tgi] = newEngine(cfg.VLLM), newEngine(cfg.TGI)
-	return s, s.SetFaults(cfg.Faults)
+	if err := s.SetFaults(cfg.Faults); err != nil {
+		return nil, err
+	}
+	d, err := newDesk(s)
+	if err != nil {
+		return nil, fmt.Errorf("sim: %w", err)
+	}
+	s.desk, s.control = d, s.controls()
+	return s, nil
 }
 
 // SetFaults replaces the configuration's script, for all requests that come from now on.
@@ -46,6 +58,10 @@ func (s *Sim) SetFaults(script Script) error {
 
 // ServeHTTP answers one request as the vendor would, or goes wrong as the script says.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, controlPath) {
+		s.control.ServeHTTP(w, r)
+		return
+	}
 	x := s.exchange(w, r)
 	s.stats.enter()
 	x.end(x.serve())

@@ -10,27 +10,31 @@ import (
 // Stats counts what the simulator did so far.
 type Stats struct {
 	// Requests is how many arrived.
-	Requests int64
+	Requests int64 `json:"requests"`
 	// Open is how many are being answered now, OpenStreams how many of them are streams that have begun.
-	Open, OpenStreams int64
+	Open        int64 `json:"open"`
+	OpenStreams int64 `json:"open_streams"`
 	// Streams is how many streams have begun.
-	Streams int64
+	Streams int64 `json:"streams"`
 	// Cancelled is how many requests the client left before the answer's end.
-	Cancelled int64
+	Cancelled int64 `json:"cancelled"`
 	// Cancels are the last of those, the oldest first, at most 64.
-	Cancels []Cancel
+	Cancels []Cancel `json:"cancels"`
+	// Batches is how many batches were made, BatchLines how many of their lines were answered so far. Ledger has the rest.
+	Batches    int `json:"batches"`
+	BatchLines int `json:"batch_lines"`
 }
 
 // Cancel is a request that the client left before the answer's end.
 type Cancel struct {
 	// ID is the request id.
-	ID string
+	ID string `json:"id"`
 	// Path is the endpoint.
-	Path string
+	Path string `json:"path"`
 	// At is when the simulator noticed.
-	At time.Time
+	At time.Time `json:"at"`
 	// Events is how many events (or bodies) had been sent.
-	Events int
+	Events int `json:"events"`
 }
 
 const keptCancels = 64
@@ -68,11 +72,13 @@ func (x *exchange) cancel() Cancel {
 
 // Stats is a snapshot of the counters.
 func (s *Sim) Stats() Stats {
+	batches, lines := s.desk.total()
 	c := &s.stats
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Stats{
 		Requests: c.requests.Load(), Open: c.open.Load(), OpenStreams: c.openStreams.Load(),
 		Streams: c.streams.Load(), Cancelled: c.left.Load(), Cancels: slices.Clone(c.cancels),
+		Batches: batches, BatchLines: lines,
 	}
 }

@@ -7,6 +7,7 @@ type usage struct {
 	input, read, write int
 	hour               bool
 	output, thought    int
+	batch              bool // at the price of a batch
 }
 
 // usage adds the answers up. What is marked for caching was read from the cache, or written when the script says so;
@@ -52,7 +53,12 @@ func (u usage) message() []byte {
 	b = field(b, `,"ephemeral_1h_input_tokens":`, hour)
 	b = field(b, `},"output_tokens":`, u.output)
 	b = field(b, `,"output_tokens_details":{"thinking_tokens":`, u.thought)
-	return append(b, `},"server_tool_use":null,"service_tier":"standard","inference_geo":"not_available"}`...)
+	tier := "standard"
+	if u.batch {
+		tier = "batch"
+	}
+	b = append(append(b, `},"server_tool_use":null,"service_tier":"`...), tier...)
+	return append(b, `","inference_geo":"not_available"}`...)
 }
 
 // vllmMessage is the usage object of vLLM's messages, whole and at the end of a stream.

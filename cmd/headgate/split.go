@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -217,6 +218,7 @@ func runSim(ctx context.Context, e env, args []string) error {
 	addr := flags.String("addr", "127.0.0.1:8089", "where to listen")
 	file := flags.String("config", "", "a YAML file with the simulator's settings (sim/README.md)")
 	faults := flags.String("faults", "", "a script for every request, such as ttft=200ms,chunk_delay=20ms")
+	batchDir := flags.String("batch-dir", "", "where batches are kept over a restart (default: in memory)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -229,6 +231,7 @@ func runSim(ctx context.Context, e env, args []string) error {
 	if *faults != "" {
 		cfg.Faults = sim.Script(*faults)
 	}
+	cfg.BatchDir = cmp.Or(*batchDir, cfg.BatchDir)
 	s, err := sim.New(cfg)
 	if err != nil {
 		return err
