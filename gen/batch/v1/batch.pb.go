@@ -1958,7 +1958,9 @@ func (*DeleteBatchResponse) Descriptor() ([]byte, []int) {
 type StreamResultsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its id. Required.
-	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Only those of lines behind this one, counted from 1. Default 0, which is all.
+	After         int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1998,6 +2000,13 @@ func (x *StreamResultsRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *StreamResultsRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
 }
 
 // StreamResultsResponse is the result of one line.
@@ -2220,9 +2229,10 @@ const file_headgate_batch_v1_batch_proto_rawDesc = "" +
 	"\x05batch\x18\x01 \x01(\v2\x18.headgate.batch.v1.BatchR\x05batch\"$\n" +
 	"\x12DeleteBatchRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x15\n" +
-	"\x13DeleteBatchResponse\"&\n" +
+	"\x13DeleteBatchResponse\"<\n" +
 	"\x14StreamResultsRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xd6\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\"\xd6\x01\n" +
 	"\x15StreamResultsResponse\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x03R\x04line\x12\x1b\n" +
 	"\tcustom_id\x18\x02 \x01(\tR\bcustomId\x128\n" +

@@ -94,10 +94,11 @@ const (
 	// The local log of what calls consume can't take more, and nothing may go unrecorded. Example: the disk is full.
 	Reason_REASON_USAGE_LOG_FULL Reason = 502
 	// A limit of the key or of its tenant is used up. Example: 61 requests in a minute where 60 are allowed. metadata:
-	// scope (key, tenant), dimension (requests, tokens, concurrency), limit; RetryInfo says how long to wait.
+	// scope (key, tenant), dimension (requests, tokens, concurrency, budget), limit, which for a budget is in US dollars;
+	// RetryInfo says how long to wait. A budget is only in the way while calls under way hold what is left of it.
 	Reason_REASON_RATE_LIMITED Reason = 600
 	// The call alone needs more than a limit ever allows. Example: max_tokens 100000 where 50000 a minute are allowed.
-	// metadata: scope, dimension, limit.
+	// metadata: scope, dimension, limit, and for a budget its period.
 	Reason_REASON_LARGER_THAN_LIMIT Reason = 601
 	// A budget in money is used up until its period ends. Example: 10 US dollars a day, and 10.02 spent. metadata: scope,
 	// period, limit; RetryInfo says how long to wait where the period ends at all.

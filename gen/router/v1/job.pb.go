@@ -326,7 +326,9 @@ type LineContext struct {
 	// When it was prepared.
 	PreparedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=prepared_at,json=preparedAt,proto3" json:"prepared_at,omitempty"`
 	// True for embeddings whose caller wants them as base64.
-	Base64        bool `protobuf:"varint,9,opt,name=base64,proto3" json:"base64,omitempty"`
+	Base64 bool `protobuf:"varint,9,opt,name=base64,proto3" json:"base64,omitempty"`
+	// What is reserved of money until the answer is there; empty where nobody has a budget. Only the router reads it.
+	Reservation   []byte `protobuf:"bytes,10,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +424,13 @@ func (x *LineContext) GetBase64() bool {
 		return x.Base64
 	}
 	return false
+}
+
+func (x *LineContext) GetReservation() []byte {
+	if x != nil {
+		return x.Reservation
+	}
+	return nil
 }
 
 // JobLimits is what one job may hold.
@@ -1554,7 +1563,7 @@ const file_headgate_router_v1_job_proto_rawDesc = "" +
 	"\x04body\x18\x03 \x01(\fR\x04body\x124\n" +
 	"\aheaders\x18\x04 \x03(\v2\x1a.headgate.router.v1.HeaderR\aheaders\x12\x16\n" +
 	"\x06inputs\x18\x05 \x01(\x03R\x06inputs\x125\n" +
-	"\x06limits\x18\x06 \x01(\v2\x1d.headgate.router.v1.JobLimitsR\x06limits\"\x8f\x03\n" +
+	"\x06limits\x18\x06 \x01(\v2\x1d.headgate.router.v1.JobLimitsR\x06limits\"\xb1\x03\n" +
 	"\vLineContext\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12%\n" +
 	"\x0eupstream_model\x18\x02 \x01(\tR\rupstreamModel\x12\x14\n" +
@@ -1565,7 +1574,9 @@ const file_headgate_router_v1_job_proto_rawDesc = "" +
 	"\toperation\x18\a \x01(\x0e2\x1d.headgate.router.v1.OperationR\toperation\x12;\n" +
 	"\vprepared_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"preparedAt\x12\x16\n" +
-	"\x06base64\x18\t \x01(\bR\x06base64\"l\n" +
+	"\x06base64\x18\t \x01(\bR\x06base64\x12 \n" +
+	"\vreservation\x18\n" +
+	" \x01(\fR\vreservation\"l\n" +
 	"\tJobLimits\x12\x14\n" +
 	"\x05lines\x18\x01 \x01(\x03R\x05lines\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\x12\x16\n" +

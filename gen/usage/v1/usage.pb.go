@@ -854,6 +854,163 @@ func (x *GetTotalsResponse) GetTotal() *Sum {
 	return nil
 }
 
+// Account is a key or a tenant that is charged.
+type Account struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant. Required.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// The key's id; empty for the whole tenant.
+	KeyId         string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Account) Reset() {
+	*x = Account{}
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Account) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Account) ProtoMessage() {}
+
+func (x *Account) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Account.ProtoReflect.Descriptor instead.
+func (*Account) Descriptor() ([]byte, []int) {
+	return file_headgate_usage_v1_usage_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Account) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Account) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+// GetSpentRequest asks for several accounts at once.
+type GetSpentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows from this time on count. Required.
+	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// The accounts, at most 2000.
+	Accounts      []*Account `protobuf:"bytes,2,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSpentRequest) Reset() {
+	*x = GetSpentRequest{}
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSpentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSpentRequest) ProtoMessage() {}
+
+func (x *GetSpentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSpentRequest.ProtoReflect.Descriptor instead.
+func (*GetSpentRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_usage_v1_usage_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetSpentRequest) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *GetSpentRequest) GetAccounts() []*Account {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+// GetSpentResponse is what they have spent.
+type GetSpentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In 10^-12 US dollars, in the order of the request. Rows without a known price count nothing; what doesn't fit is the
+	// largest number there is.
+	CostPicoUsd   []int64 `protobuf:"varint,1,rep,packed,name=cost_pico_usd,json=costPicoUsd,proto3" json:"cost_pico_usd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSpentResponse) Reset() {
+	*x = GetSpentResponse{}
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSpentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSpentResponse) ProtoMessage() {}
+
+func (x *GetSpentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_usage_v1_usage_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSpentResponse.ProtoReflect.Descriptor instead.
+func (*GetSpentResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_usage_v1_usage_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetSpentResponse) GetCostPicoUsd() []int64 {
+	if x != nil {
+		return x.CostPicoUsd
+	}
+	return nil
+}
+
 var File_headgate_usage_v1_usage_proto protoreflect.FileDescriptor
 
 const file_headgate_usage_v1_usage_proto_rawDesc = "" +
@@ -907,7 +1064,15 @@ const file_headgate_usage_v1_usage_proto_rawDesc = "" +
 	"\x10GetTotalsRequest\x121\n" +
 	"\x06filter\x18\x01 \x01(\v2\x19.headgate.usage.v1.FilterR\x06filter\"A\n" +
 	"\x11GetTotalsResponse\x12,\n" +
-	"\x05total\x18\x01 \x01(\v2\x16.headgate.usage.v1.SumR\x05total*s\n" +
+	"\x05total\x18\x01 \x01(\v2\x16.headgate.usage.v1.SumR\x05total\"8\n" +
+	"\aAccount\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x15\n" +
+	"\x06key_id\x18\x02 \x01(\tR\x05keyId\"{\n" +
+	"\x0fGetSpentRequest\x120\n" +
+	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x126\n" +
+	"\baccounts\x18\x02 \x03(\v2\x1a.headgate.usage.v1.AccountR\baccounts\"6\n" +
+	"\x10GetSpentResponse\x12\"\n" +
+	"\rcost_pico_usd\x18\x01 \x03(\x03R\vcostPicoUsd*s\n" +
 	"\x05Group\x12\x15\n" +
 	"\x11GROUP_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fGROUP_TENANT\x10\x01\x12\r\n" +
@@ -920,7 +1085,7 @@ const file_headgate_usage_v1_usage_proto_rawDesc = "" +
 	"\x0fINTERVAL_MINUTE\x10\x01\x12\x11\n" +
 	"\rINTERVAL_HOUR\x10\x02\x12\x10\n" +
 	"\fINTERVAL_DAY\x10\x03\x12\x12\n" +
-	"\x0eINTERVAL_MONTH\x10\x042\x8f\x03\n" +
+	"\x0eINTERVAL_MONTH\x10\x042\xe4\x03\n" +
 	"\fUsageService\x12Q\n" +
 	"\x06Ingest\x12 .headgate.usage.v1.IngestRequest\x1a!.headgate.usage.v1.IngestResponse(\x010\x01\x12c\n" +
 	"\n" +
@@ -930,7 +1095,8 @@ const file_headgate_usage_v1_usage_proto_rawDesc = "" +
 	"ListEvents\x12$.headgate.usage.v1.ListEventsRequest\x1a%.headgate.usage.v1.ListEventsResponse\"\b\xea\xff\x1b\x04\n" +
 	"\x02\x01\x030\x01\x12`\n" +
 	"\tGetTotals\x12#.headgate.usage.v1.GetTotalsRequest\x1a$.headgate.usage.v1.GetTotalsResponse\"\b\xea\xff\x1b\x04\n" +
-	"\x02\x01\x03B8Z6github.com/headgate-mesh/headgate/gen/usage/v1;usagev1b\x06proto3"
+	"\x02\x01\x03\x12S\n" +
+	"\bGetSpent\x12\".headgate.usage.v1.GetSpentRequest\x1a#.headgate.usage.v1.GetSpentResponseB8Z6github.com/headgate-mesh/headgate/gen/usage/v1;usagev1b\x06proto3"
 
 var (
 	file_headgate_usage_v1_usage_proto_rawDescOnce sync.Once
@@ -945,7 +1111,7 @@ func file_headgate_usage_v1_usage_proto_rawDescGZIP() []byte {
 }
 
 var file_headgate_usage_v1_usage_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_headgate_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_headgate_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_headgate_usage_v1_usage_proto_goTypes = []any{
 	(Group)(0),                    // 0: headgate.usage.v1.Group
 	(Interval)(0),                 // 1: headgate.usage.v1.Interval
@@ -959,35 +1125,42 @@ var file_headgate_usage_v1_usage_proto_goTypes = []any{
 	(*ListEventsResponse)(nil),    // 9: headgate.usage.v1.ListEventsResponse
 	(*GetTotalsRequest)(nil),      // 10: headgate.usage.v1.GetTotalsRequest
 	(*GetTotalsResponse)(nil),     // 11: headgate.usage.v1.GetTotalsResponse
-	(*Event)(nil),                 // 12: headgate.usage.v1.Event
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Account)(nil),               // 12: headgate.usage.v1.Account
+	(*GetSpentRequest)(nil),       // 13: headgate.usage.v1.GetSpentRequest
+	(*GetSpentResponse)(nil),      // 14: headgate.usage.v1.GetSpentResponse
+	(*Event)(nil),                 // 15: headgate.usage.v1.Event
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_headgate_usage_v1_usage_proto_depIdxs = []int32{
-	12, // 0: headgate.usage.v1.IngestRequest.events:type_name -> headgate.usage.v1.Event
-	13, // 1: headgate.usage.v1.Filter.start:type_name -> google.protobuf.Timestamp
-	13, // 2: headgate.usage.v1.Filter.end:type_name -> google.protobuf.Timestamp
+	15, // 0: headgate.usage.v1.IngestRequest.events:type_name -> headgate.usage.v1.Event
+	16, // 1: headgate.usage.v1.Filter.start:type_name -> google.protobuf.Timestamp
+	16, // 2: headgate.usage.v1.Filter.end:type_name -> google.protobuf.Timestamp
 	4,  // 3: headgate.usage.v1.QueryUsageRequest.filter:type_name -> headgate.usage.v1.Filter
 	0,  // 4: headgate.usage.v1.QueryUsageRequest.group_by:type_name -> headgate.usage.v1.Group
 	1,  // 5: headgate.usage.v1.QueryUsageRequest.interval:type_name -> headgate.usage.v1.Interval
 	7,  // 6: headgate.usage.v1.QueryUsageResponse.sums:type_name -> headgate.usage.v1.Sum
-	13, // 7: headgate.usage.v1.Sum.start:type_name -> google.protobuf.Timestamp
+	16, // 7: headgate.usage.v1.Sum.start:type_name -> google.protobuf.Timestamp
 	4,  // 8: headgate.usage.v1.ListEventsRequest.filter:type_name -> headgate.usage.v1.Filter
-	12, // 9: headgate.usage.v1.ListEventsResponse.event:type_name -> headgate.usage.v1.Event
+	15, // 9: headgate.usage.v1.ListEventsResponse.event:type_name -> headgate.usage.v1.Event
 	4,  // 10: headgate.usage.v1.GetTotalsRequest.filter:type_name -> headgate.usage.v1.Filter
 	7,  // 11: headgate.usage.v1.GetTotalsResponse.total:type_name -> headgate.usage.v1.Sum
-	2,  // 12: headgate.usage.v1.UsageService.Ingest:input_type -> headgate.usage.v1.IngestRequest
-	5,  // 13: headgate.usage.v1.UsageService.QueryUsage:input_type -> headgate.usage.v1.QueryUsageRequest
-	8,  // 14: headgate.usage.v1.UsageService.ListEvents:input_type -> headgate.usage.v1.ListEventsRequest
-	10, // 15: headgate.usage.v1.UsageService.GetTotals:input_type -> headgate.usage.v1.GetTotalsRequest
-	3,  // 16: headgate.usage.v1.UsageService.Ingest:output_type -> headgate.usage.v1.IngestResponse
-	6,  // 17: headgate.usage.v1.UsageService.QueryUsage:output_type -> headgate.usage.v1.QueryUsageResponse
-	9,  // 18: headgate.usage.v1.UsageService.ListEvents:output_type -> headgate.usage.v1.ListEventsResponse
-	11, // 19: headgate.usage.v1.UsageService.GetTotals:output_type -> headgate.usage.v1.GetTotalsResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	16, // 12: headgate.usage.v1.GetSpentRequest.start:type_name -> google.protobuf.Timestamp
+	12, // 13: headgate.usage.v1.GetSpentRequest.accounts:type_name -> headgate.usage.v1.Account
+	2,  // 14: headgate.usage.v1.UsageService.Ingest:input_type -> headgate.usage.v1.IngestRequest
+	5,  // 15: headgate.usage.v1.UsageService.QueryUsage:input_type -> headgate.usage.v1.QueryUsageRequest
+	8,  // 16: headgate.usage.v1.UsageService.ListEvents:input_type -> headgate.usage.v1.ListEventsRequest
+	10, // 17: headgate.usage.v1.UsageService.GetTotals:input_type -> headgate.usage.v1.GetTotalsRequest
+	13, // 18: headgate.usage.v1.UsageService.GetSpent:input_type -> headgate.usage.v1.GetSpentRequest
+	3,  // 19: headgate.usage.v1.UsageService.Ingest:output_type -> headgate.usage.v1.IngestResponse
+	6,  // 20: headgate.usage.v1.UsageService.QueryUsage:output_type -> headgate.usage.v1.QueryUsageResponse
+	9,  // 21: headgate.usage.v1.UsageService.ListEvents:output_type -> headgate.usage.v1.ListEventsResponse
+	11, // 22: headgate.usage.v1.UsageService.GetTotals:output_type -> headgate.usage.v1.GetTotalsResponse
+	14, // 23: headgate.usage.v1.UsageService.GetSpent:output_type -> headgate.usage.v1.GetSpentResponse
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_headgate_usage_v1_usage_proto_init() }
@@ -1002,7 +1175,7 @@ func file_headgate_usage_v1_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_usage_v1_usage_proto_rawDesc), len(file_headgate_usage_v1_usage_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	UsageService_QueryUsage_FullMethodName = "/headgate.usage.v1.UsageService/QueryUsage"
 	UsageService_ListEvents_FullMethodName = "/headgate.usage.v1.UsageService/ListEvents"
 	UsageService_GetTotals_FullMethodName  = "/headgate.usage.v1.UsageService/GetTotals"
+	UsageService_GetSpent_FullMethodName   = "/headgate.usage.v1.UsageService/GetSpent"
 )
 
 // UsageServiceClient is the client API for UsageService service.
@@ -43,6 +44,8 @@ type UsageServiceClient interface {
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEventsResponse], error)
 	// GetTotals adds up everything that matches.
 	GetTotals(ctx context.Context, in *GetTotalsRequest, opts ...grpc.CallOption) (*GetTotalsResponse, error)
+	// GetSpent adds up what keys and tenants have spent since a time. It is internal: the rate limiter opens budgets by it.
+	GetSpent(ctx context.Context, in *GetSpentRequest, opts ...grpc.CallOption) (*GetSpentResponse, error)
 }
 
 type usageServiceClient struct {
@@ -105,6 +108,16 @@ func (c *usageServiceClient) GetTotals(ctx context.Context, in *GetTotalsRequest
 	return out, nil
 }
 
+func (c *usageServiceClient) GetSpent(ctx context.Context, in *GetSpentRequest, opts ...grpc.CallOption) (*GetSpentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSpentResponse)
+	err := c.cc.Invoke(ctx, UsageService_GetSpent_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UsageServiceServer is the server API for UsageService service.
 // All implementations must embed UnimplementedUsageServiceServer
 // for forward compatibility.
@@ -121,6 +134,8 @@ type UsageServiceServer interface {
 	ListEvents(*ListEventsRequest, grpc.ServerStreamingServer[ListEventsResponse]) error
 	// GetTotals adds up everything that matches.
 	GetTotals(context.Context, *GetTotalsRequest) (*GetTotalsResponse, error)
+	// GetSpent adds up what keys and tenants have spent since a time. It is internal: the rate limiter opens budgets by it.
+	GetSpent(context.Context, *GetSpentRequest) (*GetSpentResponse, error)
 	mustEmbedUnimplementedUsageServiceServer()
 }
 
@@ -142,6 +157,9 @@ func (UnimplementedUsageServiceServer) ListEvents(*ListEventsRequest, grpc.Serve
 }
 func (UnimplementedUsageServiceServer) GetTotals(context.Context, *GetTotalsRequest) (*GetTotalsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetTotals not implemented")
+}
+func (UnimplementedUsageServiceServer) GetSpent(context.Context, *GetSpentRequest) (*GetSpentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSpent not implemented")
 }
 func (UnimplementedUsageServiceServer) mustEmbedUnimplementedUsageServiceServer() {}
 func (UnimplementedUsageServiceServer) testEmbeddedByValue()                      {}
@@ -218,6 +236,24 @@ func _UsageService_GetTotals_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UsageService_GetSpent_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSpentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UsageServiceServer).GetSpent(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UsageService_GetSpent_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UsageServiceServer).GetSpent(ctx, req.(*GetSpentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UsageService_ServiceDesc is the grpc.ServiceDesc for UsageService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -232,6 +268,10 @@ var UsageService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetTotals",
 			Handler:    _UsageService_GetTotals_Handler,
+		},
+		{
+			MethodName: "GetSpent",
+			Handler:    _UsageService_GetSpent_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

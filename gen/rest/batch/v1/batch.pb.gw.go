@@ -221,6 +221,8 @@ func local_request_BatchService_DeleteBatch_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
+var filter_BatchService_StreamResults_0 = &utilities.DoubleArray{Encoding: map[string]int{"id": 0}, Base: []int{1, 1, 0}, Check: []int{0, 1, 2}}
+
 func request_BatchService_StreamResults_0(ctx context.Context, marshaler runtime.Marshaler, client extBatchv1.BatchServiceClient, req *http.Request, pathParams map[string]string) (extBatchv1.BatchService_StreamResultsClient, runtime.ServerMetadata, error) {
 	var (
 		protoReq extBatchv1.StreamResultsRequest
@@ -234,6 +236,12 @@ func request_BatchService_StreamResults_0(ctx context.Context, marshaler runtime
 	protoReq.Id, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_BatchService_StreamResults_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
