@@ -44,11 +44,16 @@ func parseTier(raw []byte) Tier {
 // Cost is [Table.Lookup] and [Price.Cost] with the tier that the count names, in one. The version is that of the table
 // which has the price.
 func (t *Table) Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
+	return t.CostIn(kind, model, TierOf(u), u)
+}
+
+// CostIn is Cost in another tier than the one that the count may name.
+func (t *Table) CostIn(kind, model string, tier Tier, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
 	p, ok := t.Lookup(kind, model)
 	if !ok {
 		return 0, "", false
 	}
-	picoUSD, known = p.Cost(u, TierOf(u))
+	picoUSD, known = p.Cost(u, tier)
 	if !known {
 		return 0, "", false
 	}

@@ -160,6 +160,37 @@ func TestBuiltin(t *testing.T) {
 	}
 }
 
+// TestBuiltinBatch: a batch costs half, of whatever sort the tokens are and however long the request is.
+func TestBuiltinBatch(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ kind, model string }{
+		{"openai", "gpt-5"},
+		{"openai", "gpt-5.4-2026-03-05"},
+		{"openai", "gpt-6-luna"},
+		{"openai", "gpt-4o-mini"},
+		{"openai", "o3"},
+		{"openai", "text-embedding-3-small"},
+		{"openai", "gpt-5-pro"},
+		{"anthropic", "claude-haiku-4-5"},
+	} {
+		for name, u := range map[string]*llmv1.TokenUsage{
+			"input":  {InputTokens: 1000, CachedInputTokens: 0},
+			"cached": {InputTokens: 1000, CachedInputTokens: 400},
+			"output": {OutputTokens: 1000},
+			"long":   {InputTokens: 300_000, CachedInputTokens: 1000},
+		} {
+			standard, _, known := price.Builtin().Cost(test.kind, test.model, u)
+			batch, version, halved := price.Builtin().CostIn(test.kind, test.model, price.Batch, u)
+			if known && (!halved || 2*batch != standard || version == "") {
+				t.Errorf("%s, %s: %d, the standard price is %d", test.model, name, batch, standard)
+			}
+		}
+	}
+	if _, _, known := price.Builtin().CostIn("openai", "gpt-chat-latest", price.Batch, &llmv1.TokenUsage{InputTokens: 1}); known {
+		t.Error("a model that no batch takes has a batch price")
+	}
+}
+
 func TestUSD(t *testing.T) {
 	t.Parallel()
 	for pico, want := range map[int64]string{

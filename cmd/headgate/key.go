@@ -19,6 +19,7 @@ import (
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/kit/peer"
 )
 
@@ -80,6 +81,8 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 	flags.Int64Var(&r.Limits.RequestsPerMinute, "rpm", 0, "requests per minute (default no limit)")
 	flags.Int64Var(&r.Limits.TokensPerMinute, "tpm", 0, "tokens per minute (default no limit)")
 	flags.Int64Var(&r.Limits.ConcurrentRequests, "concurrency", 0, "requests at once (default no limit)")
+	flags.Float64Var(&r.Limits.BudgetUsd, "budget", 0, "US `dollars` that may be spent in a period, such as 10 or 0.50 (default no budget)")
+	period := flags.String("budget-period", "", "what the budget is for: day, month or total, for ever (default month)")
 	role := flags.String("role", "client", "client, viewer or admin")
 	models := flags.String("models", "", "the models it may ask for, such as claude-*,gpt-5 (default all)")
 	expires := flags.String("expires", "", "when it ends: a `time` from now such as 720h or 30d, or 2027-01-31T00:00:00Z (default never)")
@@ -88,6 +91,9 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 			return nil, errors.New("name the key with --name")
 		}
 		if r.Role, err = parseRole(*role); err != nil {
+			return nil, err
+		}
+		if r.Limits.BudgetPeriod, err = parsePeriod(*period, r.GetLimits().GetBudgetUsd()); err != nil {
 			return nil, err
 		}
 		r.Models = splitList(*models)
@@ -101,6 +107,18 @@ func parseRole(s string) (accessv1.Role, error) {
 		return 0, errors.New("--role has to be client, viewer or admin")
 	}
 	return accessv1.Role(accessv1.Role_value["ROLE_"+strings.ToUpper(s)]), nil
+}
+
+func parsePeriod(s string, budget float64) (ratelimitv1.BudgetPeriod, error) {
+	switch {
+	case s == "":
+		return 0, nil
+	case budget == 0:
+		return 0, errors.New("--budget-period goes with --budget")
+	case !oneOf(s, "day", "month", "total"):
+		return 0, errors.New("--budget-period has to be day, month or total")
+	}
+	return ratelimitv1.BudgetPeriod(ratelimitv1.BudgetPeriod_value["BUDGET_PERIOD_"+strings.ToUpper(s)]), nil
 }
 
 func splitList(s string) []string {
@@ -287,10 +305,28 @@ func limitWords(l *ratelimitv1.Limits) string {
 			words = append(words, fmt.Sprintf("%d %s", limit.n, limit.what))
 		}
 	}
+	if budget := budgetWords(l); budget != "" {
+		words = append(words, budget)
+	}
 	if len(words) == 0 {
 		return "none"
 	}
 	return strings.Join(words, ", ")
+}
+
+// budgetWords is a budget as people write it; empty where there is none.
+func budgetWords(l *ratelimitv1.Limits) string {
+	pico, err := money.FromUSD(l.GetBudgetUsd())
+	if err != nil || pico == 0 {
+		return ""
+	}
+	switch l.GetBudgetPeriod() {
+	case ratelimitv1.BudgetPeriod_BUDGET_PERIOD_DAY:
+		return "$" + money.USD(pico) + "/day"
+	case ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL:
+		return "$" + money.USD(pico) + " in all"
+	}
+	return "$" + money.USD(pico) + "/month"
 }
 
 func state(k *keysv1.Key, now time.Time) string {

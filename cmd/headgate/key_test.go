@@ -69,11 +69,12 @@ func TestKeyCommand(t *testing.T) {
 		return out
 	}
 	secret, errs, err := shell(t, vars, "create", "--name", "CI of search", "--tenant", "acme", "--role", "viewer",
-		"--models", "claude-*, gpt-5,o3", "--rpm", "60", "--tpm", "1000", "--concurrency", "5", "--expires", "30d", "--env", "ci")
+		"--models", "claude-*, gpt-5,o3", "--rpm", "60", "--tpm", "1000", "--concurrency", "5",
+		"--budget", "10", "--budget-period", "day", "--expires", "30d", "--env", "ci")
 	if err != nil || !apikey.WellFormed(strings.TrimSpace(secret)) || !strings.HasPrefix(secret, "hg_ci_") || strings.Contains(errs, strings.TrimSpace(secret)) {
 		t.Fatalf("create: %q, %v\n%s", secret, err, errs)
 	}
-	for _, want := range []string{"CI of search", "acme", "viewer", "claude-*, gpt-5, and 1 more", "60 requests/min, 1000 tokens/min, 5 at once", "keep it now"} {
+	for _, want := range []string{"CI of search", "acme", "viewer", "claude-*, gpt-5, and 1 more", "60 requests/min, 1000 tokens/min, 5 at once, $10.00/day", "keep it now"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("create doesn't say %q:\n%s", want, errs)
 		}
@@ -120,6 +121,9 @@ func TestKeyCommandRefuses(t *testing.T) {
 		{"two ids", good, []string{"revoke", "a", "b"}, "usage"},
 		{"no name", good, []string{"create"}, "--name"},
 		{"a role", good, []string{"create", "--name", "n", "--role", "root"}, "--role"},
+		{"a budget's period", good, []string{"create", "--name", "n", "--budget", "1", "--budget-period", "year"}, "--budget-period"},
+		{"a period of no budget", good, []string{"create", "--name", "n", "--budget-period", "day"}, "--budget"},
+		{"a negative budget", good, []string{"create", "--name", "n", "--budget", "-1"}, "limits.budget_usd"},
 		{"an expiry", good, []string{"create", "--name", "n", "--expires", "soon"}, "--expires"},
 		{"a past", good, []string{"create", "--name", "n", "--expires", "2020-01-01T00:00:00Z"}, "expires_at must be in the future"},
 		{"a tenant", good, []string{"create", "--name", "n", "--tenant", "A"}, "tenant must be"},

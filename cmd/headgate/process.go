@@ -261,7 +261,7 @@ func (p *process) addKeys() error {
 }
 
 func (p *process) addRateLimit() error {
-	s, err := ratelimit.New(p.cfg.RateLimit, ratelimit.Deps{Logger: p.log, Lookup: p.lookupKey})
+	s, err := ratelimit.New(p.cfg.RateLimit, ratelimit.Deps{Logger: p.log, Lookup: p.lookupKey, Usage: p.peers.usage})
 	if err != nil {
 		return fmt.Errorf("ratelimit: %w", err)
 	}
@@ -316,7 +316,7 @@ func (p *process) addBatch() error {
 		return err
 	}
 	s, err := batch.New(p.cfg.Batch, batch.Deps{
-		Logger: p.log, Meter: p.tel.Meter(), DataDir: p.cfg.DataDir, Router: p.peers.router, Usage: p.peers.usage,
+		Logger: p.log, Meter: p.tel.Meter(), DataDir: p.cfg.DataDir, Router: p.peers.router, Usage: p.peers.usage, RateLimit: p.peers.ratelimit,
 	})
 	if err != nil {
 		return fmt.Errorf("batch: %w", err)

@@ -28,7 +28,14 @@ func runKeys(ctx context.Context, e env, args []string) error {
 
 // runRateLimit serves `headgate ratelimit`.
 func runRateLimit(ctx context.Context, e env, args []string) error {
-	return runService(ctx, e, "ratelimit", args, (*process).addRateLimit)
+	return runService(ctx, e, "ratelimit", args, func(p *process) error {
+		if p.cfg.Peers.Usage.Address != "" {
+			if err := p.dial(&p.peers.usage, "usage", p.cfg.Peers.Usage); err != nil {
+				return err
+			}
+		}
+		return p.addRateLimit()
+	})
 }
 
 // runCache serves `headgate cache`.
@@ -76,6 +83,11 @@ func runBatchService(ctx context.Context, e env, args []string) error {
 	return runService(ctx, e, "batch", args, func(p *process) error {
 		if err := p.dial(&p.peers.usage, "usage", p.cfg.Peers.Usage); err != nil {
 			return err
+		}
+		if p.cfg.Peers.RateLimit.Address != "" {
+			if err := p.dial(&p.peers.ratelimit, "ratelimit", p.cfg.Peers.RateLimit); err != nil {
+				return err
+			}
 		}
 		closer, err := p.dialRouter()
 		if err != nil {

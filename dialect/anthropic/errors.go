@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 
 	"github.com/headgate-mesh/headgate/dialect"
@@ -37,13 +38,22 @@ func ErrorBody(e *fault.Error, requestID string) []byte {
 	}
 	body, err := json.Marshal(errorBody{
 		Type:      "error",
-		Error:     errorObject{Type: typeOf(e.HTTPStatus()), Message: e.Message, Details: details},
+		Error:     errorObject{Type: typeOf(StatusOf(e)), Message: e.Message, Details: details},
 		RequestID: requestID,
 	})
 	if err != nil {
 		return []byte(`{"type":"error","error":{"type":"api_error","message":"an error that can't be written"}}`)
 	}
 	return body
+}
+
+// StatusOf is the HTTP status of an error of Headgate in this dialect: 402 where a budget is used up, which nobody
+// repeats.
+func StatusOf(e *fault.Error) int {
+	if e.Reason == errorsv1.Reason_REASON_BUDGET_EXHAUSTED {
+		return http.StatusPaymentRequired
+	}
+	return e.HTTPStatus()
 }
 
 // ErrorFrame writes an error as the last frame of a stream.
@@ -113,4 +123,11 @@ func statusOf(errorType string) int {
 func IsError(body []byte) bool {
 	kind, _ := rawjson.Unquote(rawjson.Get(body, "type"))
 	return rawjson.Check(body, dialect.MaxDepth) == nil && string(kind) == "error" && rawjson.Kind(rawjson.Get(body, "error")) == 'o'
+}
+
+// ErrorStatus is the HTTP status that an error body would have come with, by the type of its error: where an error stands
+// within something that went well, it has none of its own.
+func ErrorStatus(body []byte) int {
+	kind, _ := rawjson.Unquote(rawjson.Get(rawjson.Get(body, "error"), "type"))
+	return statusOf(string(kind))
 }

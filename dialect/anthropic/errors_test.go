@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -30,6 +31,22 @@ func TestErrorsOfOtherVendors(t *testing.T) {
 	}
 }
 
+// TestErrorsOfBudgets: nobody repeats a 402, which a 429 would be, for hours.
+func TestErrorsOfBudgets(t *testing.T) {
+	t.Parallel()
+	e := fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED, "m").After(time.Hour)
+	const want = `{"type":"error","error":{"type":"billing_error","message":"m","details":{"error_code":"BUDGET_EXHAUSTED"}},"request_id":"r"}`
+	if got := string(anthropic.ErrorBody(e, "r")); got != want || anthropic.StatusOf(e) != 402 {
+		t.Errorf("%d: %s", anthropic.StatusOf(e), got)
+	}
+	if got := string(anthropic.ErrorFrame(e, "r")); got != "event: error\ndata: "+want+"\n\n" {
+		t.Errorf("%q", got)
+	}
+	if n := anthropic.StatusOf(fault.New(errorsv1.Reason_REASON_RATE_LIMITED, "m")); n != 429 {
+		t.Errorf("any other limit is %d", n)
+	}
+}
+
 // TestThreadsAreDeclined: the SDKs' tool runners leave the conversation with the server, and send it themselves where the
 // server says in these words that it can't hold it.
 func TestThreadsAreDeclined(t *testing.T) {
@@ -48,6 +65,22 @@ func TestThreadsAreDeclined(t *testing.T) {
 		d := &got.Error.Details
 		if err := json.Unmarshal(body, &got); err != nil || d.Code != want || d.Field != field || (len(d.Unsupported) == 1) != (want != "UNSUPPORTED") {
 			t.Errorf("%s: %s", field, body)
+		}
+	}
+}
+
+// TestErrorStatus: an error within something that went well has the status of its type.
+func TestErrorStatus(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int{
+		`{"type":"error","error":{"type":"rate_limit_error","message":"m"}}`: 429,
+		`{"type":"error","error":{"type":"not_found_error"}}`:                404,
+		`{"type":"error","error":{"type":"of the future"}}`:                  500,
+		`{"error":"text"}`: 500,
+		``:                 500,
+	} {
+		if got := anthropic.ErrorStatus([]byte(body)); got != want {
+			t.Errorf("%s: %d", body, got)
 		}
 	}
 }

@@ -39,6 +39,16 @@ func encodingField(m rawjson.Member, _ *dialect.Facts) error {
 // WantsBase64 reports whether a request asks for its vectors in base64, as OpenAI's SDKs do where their callers don't say.
 func WantsBase64(body []byte) bool { return word(rawjson.Get(body, "encoding_format")) == "base64" }
 
+// CountInputs returns how many texts and lists of tokens a request asks the vectors of: one, where it isn't a list of them.
+func CountInputs(body []byte) int {
+	value := rawjson.Get(body, "input")
+	switch rawjson.Kind(rawjson.First(value)) {
+	case 's', 'a':
+		return len(object.Elements(value))
+	}
+	return 1
+}
+
 // RewriteModel returns the body with another model's name; every other byte stays. Body itself is returned where nothing
 // changes.
 func RewriteModel(body []byte, f dialect.Facts, model string) []byte {

@@ -165,3 +165,14 @@ func TestEmbedResponsesKeepTheirBytes(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestCountInputs(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int{
+		`{"input":"a"}`: 1, `{"input":["a","b"]}`: 2, `{"input":[1,2,3]}`: 1, `{"input":[[1],[2],[3,4]]}`: 3, `{}`: 1,
+	} {
+		if got := openai.CountInputs([]byte(body)); got != want {
+			t.Errorf("%s: %d", body, got)
+		}
+	}
+}

@@ -20,7 +20,7 @@ type errorObject struct {
 
 // ErrorBody writes an error of Headgate as OpenAI's error object. The dialect has no place for the request id in a body.
 func ErrorBody(e *fault.Error, _ string) []byte {
-	object := errorObject{Message: e.Message, Type: typeOf(e.HTTPStatus())}
+	object := errorObject{Message: e.Message, Type: typeOf(e)}
 	code := codeOf(e)
 	object.Code = &code
 	if field := e.Metadata["field"]; field != "" {
@@ -41,9 +41,14 @@ func ErrorFrame(e *fault.Error, requestID string) []byte {
 // Heartbeat is a comment: an event without data breaks OpenAI's SDK.
 func Heartbeat() []byte { return []byte(": ping\n\n") }
 
+// outOfMoney is OpenAI's word, type and code, where a budget is used up: clients know that repeating doesn't help.
+const outOfMoney = "insufficient_quota"
+
 // typeOf is the error type that api.openai.com uses with a status; with 429 it names what there was too much of.
-func typeOf(status int) string {
-	switch {
+func typeOf(e *fault.Error) string {
+	switch status := e.HTTPStatus(); {
+	case e.Reason == errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+		return outOfMoney
 	case status == 429:
 		return "requests"
 	case status >= 500:
@@ -59,6 +64,8 @@ func codeOf(e *fault.Error) string {
 		return "model_not_found"
 	case errorsv1.Reason_REASON_INVALID_API_KEY, errorsv1.Reason_REASON_MISSING_API_KEY:
 		return "invalid_api_key"
+	case errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+		return outOfMoney
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		if code := e.Metadata["provider_code"]; code != "" {
 			return code

@@ -23,6 +23,8 @@ func TestErrorWords(t *testing.T) {
 		"no key":           {fault.New(errorsv1.Reason_REASON_MISSING_API_KEY, "m"), `"type":"invalid_request_error","param":null,"code":"invalid_api_key"`},
 		"a limit":          {provider("429", ""), `"type":"requests","param":null,"code":"rate_limit_exceeded"`},
 		"a limit, named":   {provider("429", "insufficient_quota"), `"type":"requests","param":null,"code":"insufficient_quota"`},
+		"a budget":         {fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED, "m"), `"type":"insufficient_quota","param":null,"code":"insufficient_quota"`},
+		"no price":         {fault.New(errorsv1.Reason_REASON_PRICE_UNKNOWN, "m").With("field", "model"), `"type":"invalid_request_error","param":"model","code":"PRICE_UNKNOWN"`},
 		"too long":         {provider("400", "context_length_exceeded"), `"type":"invalid_request_error","param":null,"code":"context_length_exceeded"`},
 		"the provider":     {provider("503", ""), `"type":"server_error","param":null,"code":"PROVIDER_ERROR"`},
 		"a stream cut off": {fault.New(errorsv1.Reason_REASON_STREAM_TRUNCATED, "m"), `"type":"server_error","param":null,"code":"STREAM_TRUNCATED"`},

@@ -51,6 +51,8 @@ func TestEveryReason(t *testing.T) {
 		"USAGE_LOG_FULL":         {codes.Unavailable, 503},
 		"RATE_LIMITED":           {codes.ResourceExhausted, 429},
 		"LARGER_THAN_LIMIT":      {codes.ResourceExhausted, 429},
+		"BUDGET_EXHAUSTED":       {codes.ResourceExhausted, 429},
+		"PRICE_UNKNOWN":          {codes.FailedPrecondition, 403},
 		"MODEL_NOT_ALLOWED":      {codes.PermissionDenied, 403},
 		"EXCEEDS_OWN_RIGHTS":     {codes.PermissionDenied, 403},
 		"REFUSED_BY_RULE":        {codes.PermissionDenied, 403},

@@ -46,7 +46,8 @@ func codeOf(r errorsv1.Reason) codes.Code {
 		return codes.NotFound
 	case errorsv1.Reason_REASON_ROUTE_NOT_FOUND, errorsv1.Reason_REASON_METHOD_NOT_ALLOWED:
 		return codes.Unimplemented
-	case errorsv1.Reason_REASON_UNSUPPORTED, errorsv1.Reason_REASON_PROVIDER_CREDENTIALS:
+	case errorsv1.Reason_REASON_UNSUPPORTED, errorsv1.Reason_REASON_PROVIDER_CREDENTIALS,
+		errorsv1.Reason_REASON_PRICE_UNKNOWN:
 		return codes.FailedPrecondition
 	case errorsv1.Reason_REASON_MISSING_API_KEY, errorsv1.Reason_REASON_INVALID_API_KEY:
 		return codes.Unauthenticated
@@ -54,7 +55,8 @@ func codeOf(r errorsv1.Reason) codes.Code {
 		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS,
 		errorsv1.Reason_REASON_REFUSED_BY_RULE:
 		return codes.PermissionDenied
-	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
+	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT,
+		errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
 		return codes.ResourceExhausted
 	case errorsv1.Reason_REASON_PROVIDER_UNREACHABLE, errorsv1.Reason_REASON_PROVIDER_MALFORMED,
 		errorsv1.Reason_REASON_STREAM_TRUNCATED, errorsv1.Reason_REASON_OVERLOADED,
@@ -90,9 +92,10 @@ func (e *Error) HTTPStatus() int {
 		return http.StatusUnauthorized
 	case errorsv1.Reason_REASON_PERMISSION_DENIED, errorsv1.Reason_REASON_SENSITIVITY,
 		errorsv1.Reason_REASON_MODEL_NOT_ALLOWED, errorsv1.Reason_REASON_EXCEEDS_OWN_RIGHTS,
-		errorsv1.Reason_REASON_REFUSED_BY_RULE:
+		errorsv1.Reason_REASON_REFUSED_BY_RULE, errorsv1.Reason_REASON_PRICE_UNKNOWN:
 		return http.StatusForbidden
-	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT:
+	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_LARGER_THAN_LIMIT,
+		errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
 		return http.StatusTooManyRequests
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return e.providerStatus()
@@ -145,7 +148,8 @@ func codeOfHTTP(status int) codes.Code {
 	return codes.Unavailable
 }
 
-// Retryable reports whether the same request, sent again by the client, may succeed.
+// Retryable reports whether the same request, sent again by the client, may succeed. A budget begins anew, but not within
+// the patience of any client.
 func (e *Error) Retryable() bool {
 	switch e.Reason {
 	case errorsv1.Reason_REASON_PROVIDER_UNREACHABLE, errorsv1.Reason_REASON_PROVIDER_MALFORMED,
@@ -153,6 +157,8 @@ func (e *Error) Retryable() bool {
 		errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
 		errorsv1.Reason_REASON_RATE_LIMITED:
 		return true
+	case errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+		return false
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		return retryableHTTP(e.providerStatus())
 	default:

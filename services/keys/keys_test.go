@@ -28,7 +28,7 @@ func TestCreatedKey(t *testing.T) {
 	expires := time.Now().Add(time.Hour).Truncate(time.Second)
 	k, secret := m.create(asAdmin(), &keysv1.CreateKeyRequest{
 		Name: "Søren's key", Tenant: "acme", Role: roleViewer, Models: []string{"claude-*"}, Environment: "test1",
-		Limits: &ratelimitv1.Limits{RequestsPerMinute: 60}, ExpiresAt: timestamppb.New(expires),
+		Limits: &ratelimitv1.Limits{RequestsPerMinute: 60, BudgetUsd: 12.000034}, ExpiresAt: timestamppb.New(expires),
 	})
 	if !apikey.WellFormed(secret) || !strings.HasPrefix(secret, "hg_test1_") || k.GetHint() != secret[:len("hg_test1_")+4] {
 		t.Errorf("secret %q, hint %q", secret, k.GetHint())
@@ -39,7 +39,8 @@ func TestCreatedKey(t *testing.T) {
 	}
 	p, err := m.ring.Verify(t.Context(), secret)
 	if err != nil || p.Name != "Søren's key" || p.Tenant != "acme" || p.Role != roleViewer || p.KeyID != k.GetId() ||
-		!slices.Equal(p.Models, []string{"claude-*"}) || p.Limits.GetRequestsPerMinute() != 60 || !p.Expires.Equal(expires) {
+		!slices.Equal(p.Models, []string{"claude-*"}) || p.Limits.GetRequestsPerMinute() != 60 ||
+		p.Limits.GetBudgetUsd() != 12.000034 || p.Limits.GetBudgetPeriod() != ratelimitv1.BudgetPeriod_BUDGET_PERIOD_MONTH || !p.Expires.Equal(expires) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	got, err := m.client.GetKey(asAdmin(), &keysv1.GetKeyRequest{Id: k.GetId()})

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,15 @@ func TestValidate(t *testing.T) {
 		{"negative requests", limits(&ratelimitv1.Limits{RequestsPerMinute: -1}), badField, "limits.requests_per_minute"},
 		{"negative tokens", limits(&ratelimitv1.Limits{TokensPerMinute: -1}), badField, "limits.tokens_per_minute"},
 		{"negative concurrency", limits(&ratelimitv1.Limits{ConcurrentRequests: -1}), badField, "limits.concurrent_requests"},
+		{"a budget", limits(&ratelimitv1.Limits{BudgetUsd: 0.000001, BudgetPeriod: ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL}), fine, ""},
+		{"a budget of no period", limits(&ratelimitv1.Limits{BudgetUsd: 100.1}), fine, ""},
+		{"a negative budget", limits(&ratelimitv1.Limits{BudgetUsd: -1}), badField, "limits.budget_usd"},
+		{"a budget that is no number", limits(&ratelimitv1.Limits{BudgetUsd: math.NaN()}), badField, "limits.budget_usd"},
+		{"a budget without end", limits(&ratelimitv1.Limits{BudgetUsd: math.Inf(1)}), badField, "limits.budget_usd"},
+		{"seven decimals", limits(&ratelimitv1.Limits{BudgetUsd: 0.0000001}), badField, "limits.budget_usd"},
+		{"more money than there can be", limits(&ratelimitv1.Limits{BudgetUsd: 1e9}), badField, "limits.budget_usd"},
+		{"an unknown period", limits(&ratelimitv1.Limits{BudgetUsd: 1, BudgetPeriod: 9}), badField, "limits.budget_period"},
+		{"a period of no budget", limits(&ratelimitv1.Limits{BudgetPeriod: 1}), badField, "limits.budget_period"},
 		{"a moment from now", until(timestamppb.New(now.Add(time.Microsecond))), fine, ""},
 		{"less than a store can tell", until(timestamppb.New(now.Add(time.Nanosecond))), badField, "expires_at"},
 		{"now", until(timestamppb.New(now)), badField, "expires_at"},

@@ -8,6 +8,7 @@ import (
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/kit/conf"
+	"github.com/headgate-mesh/headgate/kit/money"
 )
 
 // Config says where accounts are kept and what tenants may use.
@@ -29,6 +30,10 @@ type Config struct {
 	Instances int64 `yaml:"instances"`
 	// LeaseTime is how long routers may spend what they took in advance, 1s to 2s. Default 2s.
 	LeaseTime time.Duration `yaml:"lease_time"`
+	// BudgetGrace is how long budgets are spent while Redis is away, each instance its part of what was left when it last
+	// heard of it; then calls of who has one are refused. Where Redis is away for some instances only, the others spend the
+	// same money meanwhile: a budget can be overrun by that part once. 1ns, which is none and no overrun, to 10m, default 30s.
+	BudgetGrace time.Duration `yaml:"budget_grace"`
 	// Tenants are the limits of whole tenants, by name; a tenant that isn't here has none. Routers need the same.
 	Tenants map[string]Limits `yaml:"tenants"`
 }
@@ -40,13 +45,27 @@ type Limits struct {
 	TokensPerMinute   int64 `yaml:"tokens_per_minute"`
 	// ConcurrentRequests are under way at once.
 	ConcurrentRequests int64 `yaml:"concurrent_requests"`
+	// BudgetUSD is US dollars for each BudgetPeriod, at most six decimals.
+	BudgetUSD float64 `yaml:"budget_usd"`
+	// BudgetPeriod is day, month (the default) or total; days and months are those of UTC.
+	BudgetPeriod string `yaml:"budget_period"`
+}
+
+// periods are the words for periods.
+var periods = map[string]ratelimitv1.BudgetPeriod{
+	"": ratelimitv1.BudgetPeriod_BUDGET_PERIOD_MONTH, "day": ratelimitv1.BudgetPeriod_BUDGET_PERIOD_DAY,
+	"month": ratelimitv1.BudgetPeriod_BUDGET_PERIOD_MONTH, "total": ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL,
 }
 
 // Proto is the message of these limits.
 func (l Limits) Proto() *ratelimitv1.Limits {
-	return &ratelimitv1.Limits{
+	m := &ratelimitv1.Limits{
 		RequestsPerMinute: l.RequestsPerMinute, TokensPerMinute: l.TokensPerMinute, ConcurrentRequests: l.ConcurrentRequests,
 	}
+	if l.BudgetUSD != 0 {
+		m.BudgetUsd, m.BudgetPeriod = l.BudgetUSD, periods[l.BudgetPeriod]
+	}
+	return m
 }
 
 // WithDefaults fills in what is unset.
@@ -57,6 +76,7 @@ func (c Config) WithDefaults() Config {
 	c.Timeout = cmp.Or(c.Timeout, 200*time.Millisecond)
 	c.Instances = cmp.Or(c.Instances, 1)
 	c.LeaseTime = cmp.Or(c.LeaseTime, 2*time.Second)
+	c.BudgetGrace = cmp.Or(c.BudgetGrace, 30*time.Second)
 	return c
 }
 
@@ -78,6 +98,9 @@ func (c *Config) Validate() error {
 	}
 	if d.LeaseTime < time.Second || d.LeaseTime > 2*time.Second {
 		p.Add("lease_time", "must be from 1s to 2s")
+	}
+	if d.BudgetGrace < 0 || d.BudgetGrace > 10*time.Minute {
+		p.Add("budget_grace", "must be from 1ns, which is none, to 10m")
 	}
 	if d.Instances < 1 {
 		p.Add("instances", "must be at least 1")
@@ -103,4 +126,13 @@ func (l Limits) check(p *conf.Findings, path string) {
 	check("requests_per_minute", l.RequestsPerMinute)
 	check("tokens_per_minute", l.TokensPerMinute)
 	check("concurrent_requests", l.ConcurrentRequests)
+	if _, err := money.FromUSD(l.BudgetUSD); err != nil {
+		p.Add(path+".budget_usd", "%s", err.Error())
+	}
+	if _, ok := periods[l.BudgetPeriod]; !ok {
+		p.Add(path+".budget_period", "must be day, month or total")
+	}
+	if l.BudgetPeriod != "" && l.BudgetUSD == 0 {
+		p.Add(path+".budget_period", "must be unset where budget_usd is")
+	}
 }

@@ -1,4 +1,4 @@
-// Package ratelimit is the service that holds requests, tokens and concurrency to their limits, over any number of
+// Package ratelimit is the service that holds requests, tokens, concurrency and money to their limits, over any number of
 // routers. It decides for each call, or grants routers a stock in advance.
 package ratelimit
 
@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,8 +15,9 @@ import (
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/guard"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/ledger"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/seed"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/serve"
-	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store/memory"
 )
 
@@ -27,11 +29,15 @@ type Deps struct {
 	Clock func() time.Time
 	// Lookup finds a key by its id. Default: none is found.
 	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
+	// Usage leads to the usage service, whose ledger opens budgets. Without it they start at zero wherever nothing is known
+	// of them, after a restart too, and a line of the log says so.
+	Usage grpc.ClientConnInterface
 }
 
 // Service keeps accounts. Safe for concurrent use.
 type Service struct {
 	guard  *guard.Guard
+	seeder *seed.Seeder
 	server *serve.Server
 	close  func() error
 }
@@ -51,18 +57,31 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	g := guard.New(guard.Options{
 		Remote: remote, Local: memory.New(deps.Clock), Timeout: cfg.Timeout, Instances: cfg.Instances,
-		Name: rand.Text(), Logger: deps.Logger,
+		Grace: cfg.BudgetGrace, Name: rand.Text(), Logger: deps.Logger,
 	})
-	s := &Service{guard: g, server: &serve.Server{Guard: g, Lookup: deps.Lookup, Valid: cfg.LeaseTime}, close: closeRemote}
+	seeder := seed.New(seed.Options{Ledger: ledgerOf(deps), Accounts: g, Logger: deps.Logger})
+	s := &Service{
+		guard: g, seeder: seeder, close: closeRemote,
+		server: &serve.Server{Guard: g, Seeder: seeder, Lookup: deps.Lookup, Valid: cfg.LeaseTime},
+	}
 	s.SetTenants(cfg.Tenants)
 	return s, nil
 }
 
+// ledgerOf is what budgets are opened from.
+func ledgerOf(deps Deps) seed.Ledger {
+	if deps.Usage != nil {
+		return ledger.New(deps.Usage)
+	}
+	deps.Logger.Warn("budgets begin at zero with each start: the ledger can't be asked what was spent", "missing", "peers.usage")
+	return nil
+}
+
 // SetTenants replaces the limits of whole tenants, as quotas are told; who asks for a reservation sends those in force.
 func (s *Service) SetTenants(tenants map[string]Limits) {
-	all := make(map[string]store.Limits, len(tenants))
+	all := make(map[string]*ratelimitv1.Limits, len(tenants))
 	for name, l := range tenants {
-		all[name] = store.Limits{Requests: l.RequestsPerMinute, Tokens: l.TokensPerMinute, Concurrency: l.ConcurrentRequests}
+		all[name] = l.Proto()
 	}
 	s.server.SetTenants(all)
 }
@@ -83,6 +102,9 @@ func (s *Service) Drain() { s.server.Drain() }
 
 // Run keeps the accounts until ctx ends, and then gives up the connections to Redis.
 func (s *Service) Run(ctx context.Context) error {
-	s.guard.Run(ctx)
+	var both sync.WaitGroup
+	both.Go(func() { s.guard.Run(ctx) })
+	both.Go(func() { s.seeder.Run(ctx) })
+	both.Wait()
 	return s.close()
 }

@@ -50,7 +50,15 @@ func lookup(_ context.Context, id string) (auth.Principal, bool) {
 // start runs a service behind a server of the mesh and returns what routers call it by, and the service.
 func start(t *testing.T, cfg ratelimit.Config, clock func() time.Time) (ratelimitv1.RateLimitServiceClient, *ratelimit.Service) {
 	t.Helper()
-	s, err := ratelimit.New(cfg, ratelimit.Deps{Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: clock, Lookup: lookup})
+	return startWith(t, cfg, ratelimit.Deps{Clock: clock})
+}
+
+func startWith(t testing.TB, cfg ratelimit.Config, deps ratelimit.Deps) (ratelimitv1.RateLimitServiceClient, *ratelimit.Service) {
+	t.Helper()
+	if deps.Lookup = lookup; deps.Logger == nil {
+		deps.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	s, err := ratelimit.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

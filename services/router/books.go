@@ -48,6 +48,14 @@ func (b *books) Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, ve
 	return 0, "", false
 }
 
+// CostIn implements account.TierPrices.
+func (b *books) CostIn(kind, model string, tier price.Tier, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
+	if prices := b.terms.Load().prices; prices != nil {
+		return prices.CostIn(kind, model, tier, u)
+	}
+	return 0, "", false
+}
+
 // use brings the terms of another configuration in force.
 func (b *books) use(cfg Config, prices *price.Table) {
 	b.terms.Store(&terms{tenants: cfg.Tenants, prices: prices})

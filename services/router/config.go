@@ -65,6 +65,9 @@ type Provider struct {
 	API string `yaml:"api"`
 	// MessagesAPI sends Anthropic requests to a vllm provider's own /v1/messages instead of translating them.
 	MessagesAPI bool `yaml:"messages_api"`
+	// Batch says whether lines of batches go to the provider's own batch API, at its price for that: auto (the default)
+	// where the kind has one (openai, anthropic), at any base_url; off asks them one by one.
+	Batch string `yaml:"batch"`
 	// Trust is the highest sensitivity the provider may see: none, low, medium (the default), high or local.
 	Trust string `yaml:"trust"`
 	// AllowURLs are the beginnings of the addresses of pictures and files that prompts may point a self-hosted provider

@@ -58,6 +58,8 @@ func TestConfigValidate(t *testing.T) {
 		{"no kind", "providers: {p: {api_key: k}}", "providers.p.kind"},
 		{"a kind nobody knows", "providers: {p: {kind: gemini, api_key: k}}", "providers.p.kind"},
 		{"no key", "providers: {p: {kind: openai}}", "providers.p.api_key"},
+		{"a batch API nobody knows", provider("batch: always"), "providers.p.batch"},
+		{"a batch API of a server", "providers: {p: {kind: vllm, endpoints: [\"http://a\"], batch: auto}}", "providers.p.batch"},
 		{"a trust nobody knows", provider("trust: total"), "providers.p.trust"},
 		{"trust in capitals", provider("trust: High"), "providers.p.trust"},
 		{"address without scheme", provider("base_url: llm.example.com"), "providers.p.base_url"},

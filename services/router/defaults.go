@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
+	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/tgi"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/vllm"
 )
@@ -48,6 +50,9 @@ const defaultUsageLog conf.Bytes = 1 << 30
 func (m Provider) withDefaults() Provider {
 	if m.Trust == "" {
 		m.Trust = "medium"
+	}
+	if m.Batch == "" && (m.Kind == openai.Kind || m.Kind == anthropic.Kind) {
+		m.Batch = batchAuto
 	}
 	if !replicated(m.Kind) {
 		return m

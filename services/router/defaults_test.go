@@ -25,3 +25,18 @@ func TestWeightsByDefault(t *testing.T) {
 		t.Error("the configuration itself was changed")
 	}
 }
+
+// TestBatchByDefault: it is shown where there is a batch API at all.
+func TestBatchByDefault(t *testing.T) {
+	t.Parallel()
+	var cfg router.Config
+	cfg.Providers.Set("a", router.Provider{Kind: "anthropic"})
+	cfg.Providers.Set("b", router.Provider{Kind: "openai", Batch: "off"})
+	cfg.Providers.Set("c", router.Provider{Kind: "vllm"})
+	shown := cfg.WithDefaults()
+	for name, want := range map[string]string{"a": "auto", "b": "off", "c": ""} {
+		if p, _ := shown.Providers.Get(name); p.Batch != want {
+			t.Errorf("%s: %q", name, p.Batch)
+		}
+	}
+}

@@ -30,12 +30,19 @@ type member struct {
 	background func(context.Context)
 }
 
+// build is what all providers are built with.
+type build struct {
+	// version names the build of Headgate; marks is the secret that keys are marked with.
+	version string
+	marks   []byte
+}
+
 // newEngine builds a valid configuration. What the engine before knows of targets that stay is kept, and so are the
 // connections of providers that stay as they are.
-func newEngine(cfg Config, version string, before *engine) (*engine, error) {
+func newEngine(cfg Config, about build, before *engine) (*engine, error) {
 	e := &engine{setup: &plan.Setup{}, book: standing.NewBook(before.book), members: make(map[string]*member)}
 	var err error
-	if e.setup.Catalog, err = e.build(cfg, version, before); err != nil {
+	if e.setup.Catalog, err = e.build(cfg, about, before); err != nil {
 		return nil, err
 	}
 	if e.setup.Policy, err = policy.Compile(cfg.Rules, cfg.ruleNames()); err != nil {
@@ -48,7 +55,7 @@ func newEngine(cfg Config, version string, before *engine) (*engine, error) {
 }
 
 // build makes the catalog.
-func (e *engine) build(cfg Config, version string, before *engine) (*catalog.Catalog, error) {
+func (e *engine) build(cfg Config, about build, before *engine) (*catalog.Catalog, error) {
 	base := cfg.Timeouts.Over(DefaultTimeouts())
 	named := make(map[string]catalog.Provider)
 	var providers []catalog.Provider
@@ -59,7 +66,7 @@ func (e *engine) build(cfg Config, version string, before *engine) (*catalog.Cat
 		if old := before.members[name]; old != nil && old.same(m) {
 			m = old
 		} else {
-			built, run, err := p.build(name, "headgate/"+version, m.timeouts, keys)
+			built, run, err := p.build(name, about, m.timeouts, keys)
 			if err != nil {
 				return nil, fmt.Errorf("provider %s: %w", name, err)
 			}

@@ -27,6 +27,9 @@ const (
 	defaultHealthInterval = 5 * time.Second
 	defaultHealthTimeout  = 2 * time.Second
 	defaultHealthPath     = "/health"
+
+	batchAuto = "auto"
+	batchOff  = "off"
 )
 
 // kinds are the provider kinds that Headgate speaks.
@@ -38,10 +41,12 @@ func replicated(kind string) bool {
 }
 
 // build makes a provider with its keys, and what has to run beside it; run is nil where nothing has.
-func (m Provider) build(name, userAgent string, t Timeouts, keys *credential.Pool) (p *provider.Provider, run func(context.Context), err error) {
+func (m Provider) build(name string, about build, t Timeouts, keys *credential.Pool) (p *provider.Provider, run func(context.Context), err error) {
+	userAgent := "headgate/" + about.version
 	cfg := adapter.Config{
 		Name: name, BaseURLs: m.addresses(), Keys: keys, Trust: trusts[m.Trust],
 		Connect: t.Connect, UserAgent: userAgent, MaxInFlight: m.inFlight(), URLs: m.urls(),
+		BatchOff: m.Batch == batchOff, MarkSecret: about.marks,
 	}
 	switch m.Kind {
 	case anthropic.Kind:
@@ -220,6 +225,13 @@ func (m Provider) checkKind(p *conf.Findings, path string) {
 	}
 	if m.API != "" && (m.Kind != tgi.Kind || (m.API != "messages" && m.API != "generate")) {
 		p.Add(path+".api", "is for kind tgi only: messages or generate")
+	}
+	switch {
+	case m.Batch == "":
+	case m.Kind != openai.Kind && m.Kind != anthropic.Kind:
+		p.Add(path+".batch", "is for kinds openai and anthropic only")
+	case m.Batch != batchAuto && m.Batch != batchOff:
+		p.Add(path+".batch", "must be auto or off")
 	}
 	if m.MessagesAPI && m.Kind != vllm.Kind {
 		p.Add(path+".messages_api", "is for kind vllm only")

@@ -3,6 +3,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/chat"
+	"github.com/headgate-mesh/headgate/services/router/internal/jobs"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
@@ -36,7 +38,8 @@ type Deps struct {
 	RateLimit, Cache, Usage grpc.ClientConnInterface
 	// DataDir holds the local log of what calls consume. Required with Usage.
 	DataDir string
-	// Secret is the mesh's root secret. Required with Cache.
+	// Secret is the mesh's root secret. Required with Cache. Without it a job at a provider doesn't find the key that it was
+	// made with after a start, where there are several.
 	Secret auth.Secret
 	// Prices is the table of the ledger's costs; nil leaves them unknown.
 	Prices *price.Table
@@ -50,7 +53,8 @@ type Service struct {
 	books   *books
 	chat    *chat.Server
 	relay   *relay.Server
-	version string
+	jobs    *jobs.Server
+	build   build
 
 	mu      sync.Mutex
 	engine  *engine
@@ -66,7 +70,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	e, err := newEngine(cfg, deps.Version, &engine{})
+	about := build{version: deps.Version, marks: deps.Secret.Derive("marks of providers' keys")}
+	e, err := newEngine(cfg, about, &engine{})
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +88,8 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	desk := b.desk(deps, observer)
 	return &Service{
-		planner: p, books: b, chat: chat.New(p, desk), relay: relay.New(p, desk, b.answers), version: deps.Version,
-		engine: e, engines: make(chan *engine, 1),
+		planner: p, books: b, chat: chat.New(p, desk), relay: relay.New(p, desk, b.answers), jobs: jobs.New(p, desk, b),
+		build: about, engine: e, engines: make(chan *engine, 1),
 	}, nil
 }
 
@@ -96,7 +101,7 @@ func (s *Service) Reload(cfg Config, prices *price.Table) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := newEngine(cfg, s.version, s.engine)
+	e, err := newEngine(cfg, s.build, s.engine)
 	if err != nil {
 		return err
 	}
@@ -111,14 +116,15 @@ func (s *Service) Reload(cfg Config, prices *price.Table) error {
 	return nil
 }
 
-// Register adds RouterService and RelayService to a server.
+// Register adds RouterService, RelayService and JobService to a server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	routerv1.RegisterRouterServiceServer(r, s.chat)
 	routerv1.RegisterRelayServiceServer(r, s.relay)
+	routerv1.RegisterJobServiceServer(r, s.jobs)
 }
 
 // Validate checks a request message of the router's services; other messages pass.
-func (s *Service) Validate(m proto.Message) error { return chat.Validate(m) }
+func (s *Service) Validate(m proto.Message) error { return cmp.Or(chat.Validate(m), jobs.Validate(m)) }
 
 // Run asks self-hosted providers how busy and how well they are, renews what is held of limits and ships what was written
 // down, until ctx ends; then it gives up idle connections and closes the local log. The server that it is registered at has

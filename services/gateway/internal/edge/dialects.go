@@ -7,6 +7,7 @@ import (
 	"github.com/headgate-mesh/headgate/dialect/anthropic"
 	"github.com/headgate-mesh/headgate/dialect/openai"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
 )
 
 // OpenAI is the dialect under /v1, but for what is Anthropic's.
@@ -17,6 +18,7 @@ func OpenAI() *Dialect {
 		ReadFacts:      openai.ReadFacts,
 		ErrorBody:      openai.ErrorBody,
 		ErrorFrame:     openai.ErrorFrame,
+		Status:         (*fault.Error).HTTPStatus,
 		Heartbeat:      openai.Heartbeat,
 		LimitHeaders:   openai.LimitHeaders,
 		EncodeModels:   openai.EncodeModels,
@@ -32,6 +34,7 @@ func Anthropic() *Dialect {
 		ReadFacts:      anthropic.ReadFacts,
 		ErrorBody:      anthropic.ErrorBody,
 		ErrorFrame:     anthropic.ErrorFrame,
+		Status:         anthropic.StatusOf,
 		Heartbeat:      anthropic.Heartbeat,
 		LimitHeaders: func(set func(name, value string), b dialect.Balance) {
 			anthropic.LimitHeaders(set, b, time.Now())

@@ -22,6 +22,8 @@ type Dialect struct {
 	ReadFacts func(body []byte) (dialect.Facts, error)
 	// ErrorBody and ErrorFrame write an error for an answer and for a stream.
 	ErrorBody, ErrorFrame func(e *fault.Error, requestID string) []byte
+	// Status is an error's HTTP status.
+	Status func(e *fault.Error) int
 	// Heartbeat is what a silent stream carries.
 	Heartbeat func() []byte
 	// LimitHeaders tells how one of Headgate's own limits stands.
@@ -50,6 +52,6 @@ func (d *Dialect) Refuse(w http.ResponseWriter, requestID string, err *fault.Err
 	RetryHeaders(h, err)
 	d.limit(h, err)
 	h.Set("Content-Type", "application/json")
-	w.WriteHeader(err.HTTPStatus())
+	w.WriteHeader(d.Status(err))
 	_, _ = w.Write(d.ErrorBody(err, requestID))
 }

@@ -86,6 +86,12 @@ func TestRetryHeaders(t *testing.T) {
 			http.Header{"Retry-After": {"2"}, "Retry-After-Ms": {"1001"}},
 		},
 		{"in a moment", because(errorsv1.Reason_REASON_OVERLOADED).After(time.Millisecond), http.Header{"Retry-After": {"1"}, "Retry-After-Ms": {"1"}}},
+		{
+			"a budget, in an hour", because(errorsv1.Reason_REASON_BUDGET_EXHAUSTED).After(time.Hour),
+			http.Header{"Retry-After": {"3600"}, "Retry-After-Ms": {"3600000"}, "X-Should-Retry": {"false"}},
+		},
+		{"a budget for ever", because(errorsv1.Reason_REASON_BUDGET_EXHAUSTED), http.Header{"X-Should-Retry": {"false"}}},
+		{"no price", because(errorsv1.Reason_REASON_PRICE_UNKNOWN), http.Header{"X-Should-Retry": {"false"}}},
 		{"another method", because(errorsv1.Reason_REASON_METHOD_NOT_ALLOWED).With("allow", "GET"), http.Header{"Allow": {"GET"}, "X-Should-Retry": {"false"}}},
 	}
 	for _, c := range cases {
@@ -114,5 +120,30 @@ func TestServed(t *testing.T) {
 	}
 	if _, ok := h["X-Headgate-Upstream-Request-Id"]; ok {
 		t.Error("an id that isn't known is there")
+	}
+}
+
+// TestRefusesForMoney: each dialect has its own status where a budget is used up, and no SDK repeats it.
+func TestRefusesForMoney(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		dialect *edge.Dialect
+		status  int
+		text    string
+	}{
+		{edge.OpenAI(), 429, `"type":"insufficient_quota"`},
+		{edge.Anthropic(), 402, `"type":"billing_error"`},
+	} {
+		w := httptest.NewRecorder()
+		c.dialect.Refuse(w, "r", fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED, "m").With("limit", "10.00").After(time.Hour))
+		h := w.Header()
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.text) || h.Get("X-Should-Retry") != "false" || h.Get("Retry-After") != "3600" {
+			t.Errorf("%d %v %s", w.Code, h, w.Body)
+		}
+		for name := range h {
+			if strings.Contains(strings.ToLower(name), "ratelimit") {
+				t.Errorf("%s speaks of money", name)
+			}
+		}
 	}
 }

@@ -56,6 +56,8 @@ func (b *batch) results(ctx context.Context, _ *mcp.CallToolRequest, in resultsA
 	switch {
 	case in.ID == "":
 		return nil, missing("id", "is required; create_batch told it")
+	case in.After < 0:
+		return nil, invalid("after", "must be a line's number, or left out")
 	case in.Limit < 0 || in.Limit > maxResults:
 		return nil, invalid("limit", fmt.Sprintf("must be from 1 to %d", maxResults))
 	case in.Limit == 0:
@@ -63,7 +65,7 @@ func (b *batch) results(ctx context.Context, _ *mcp.CallToolRequest, in resultsA
 	}
 	ctx, cancel := context.WithCancel(ctx) // the rest isn't wanted
 	defer cancel()
-	stream, err := b.service.StreamResults(ctx, &batchv1.StreamResultsRequest{Id: in.ID})
+	stream, err := b.service.StreamResults(ctx, &batchv1.StreamResultsRequest{Id: in.ID, After: in.After})
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +77,6 @@ func (b *batch) results(ctx context.Context, _ *mcp.CallToolRequest, in resultsA
 			return p, nil
 		case err != nil:
 			return nil, err
-		case m.GetLine() <= in.After:
-			continue
 		}
 		one := batchResultOf(m)
 		if n := len(p.Results); n == in.Limit || n > 0 && one.size() > room {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,9 @@ func (r *router) GetBatch(ctx context.Context, m *batchv1.GetBatchRequest, _ ...
 }
 
 func (r *router) StreamResults(ctx context.Context, m *batchv1.StreamResultsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[batchv1.StreamResultsResponse], error) {
-	return &resultStream{ctx: ctx, left: r.results}, r.take(ctx, m)
+	left := slices.Clone(r.results)
+	left = slices.DeleteFunc(left, func(line *batchv1.StreamResultsResponse) bool { return line.GetLine() <= m.GetAfter() })
+	return &resultStream{ctx: ctx, left: left}, r.take(ctx, m)
 }
 
 type resultStream struct {
@@ -70,7 +73,7 @@ func TestBatchTools(t *testing.T) {
 		},
 		{"get_batch", "get_batch", `{"id":"batch_1"}`, `{"id":"batch_1"}`, ``},
 		{
-			"batch_results", "batch_results", `{"id":"batch_1","after":1,"limit":5}`, `{"id":"batch_1"}`,
+			"batch_results", "batch_results", `{"id":"batch_1","after":1,"limit":5}`, `{"id":"batch_1","after":"1"}`,
 			`{"results":[{"line":2,"custom_id":"l2","outcome":"succeeded","text":"B","http_status":200,"request_id":"r"},{"line":3,"custom_id":"l3","outcome":"errored","error":"No","http_status":400},` +
 				`{"line":4,"custom_id":"l4","outcome":"cancelled"},{"line":5,"custom_id":"l5","outcome":"succeeded","body":"{\"data\":[]}"},{"line":6,"custom_id":"l6","outcome":"errored","error":"\"<html>\""}],"next_after":6}`,
 		},

@@ -146,6 +146,7 @@ func (r *router) ExplainRoute(ctx context.Context, m *routerv1.ExplainRouteReque
 func (r *router) GetQuota(ctx context.Context, m *ratelimitv1.GetQuotaRequest, _ ...grpc.CallOption) (*ratelimitv1.GetQuotaResponse, error) {
 	return &ratelimitv1.GetQuotaResponse{KeyId: "key_1", Tenant: "acme", Balances: []*ratelimitv1.Balance{
 		{Scope: ratelimitv1.ScopeKind_SCOPE_KIND_KEY, Dimension: ratelimitv1.Dimension_DIMENSION_TOKENS, Limit: 10, Remaining: -1},
+		{Scope: ratelimitv1.ScopeKind_SCOPE_KIND_TENANT, Dimension: ratelimitv1.Dimension_DIMENSION_BUDGET, Limit: 10_000_000_000_000, Remaining: -20_000_000_000},
 	}}, r.take(ctx, m)
 }
 

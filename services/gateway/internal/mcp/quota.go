@@ -6,6 +6,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/money"
 )
 
 var quotaSpec = spec{
@@ -29,10 +30,12 @@ type standing struct {
 // balance is how one limit stands.
 type balance struct {
 	Scope             string  `json:"scope" jsonschema:"Whose limit it is: key or tenant."`
-	Dimension         string  `json:"dimension" jsonschema:"What is counted: requests, tokens or concurrency."`
-	Limit             int64   `json:"limit" jsonschema:"The limit."`
+	Dimension         string  `json:"dimension" jsonschema:"What is counted: requests, tokens, concurrency or budget."`
+	Limit             int64   `json:"limit" jsonschema:"The limit; of a budget in 10^-12 US dollars."`
 	Remaining         int64   `json:"remaining" jsonschema:"What is left of it; negative after an overrun."`
-	ResetAfterSeconds float64 `json:"reset_after_seconds" jsonschema:"Until all of it is there again."`
+	LimitUSD          string  `json:"limit_usd,omitempty" jsonschema:"A budget's limit in US dollars."`
+	RemainingUSD      string  `json:"remaining_usd,omitempty" jsonschema:"What is left of a budget in US dollars."`
+	ResetAfterSeconds float64 `json:"reset_after_seconds" jsonschema:"Until all of it is there again; 0 also for a budget that never begins anew."`
 }
 
 // quota shows quotas.
@@ -50,10 +53,18 @@ func (q *quota) call(ctx context.Context, _ *mcp.CallToolRequest, in whose) (*st
 		Balances: make([]balance, 0, len(answer.GetBalances())),
 	}
 	for _, b := range answer.GetBalances() {
-		s.Balances = append(s.Balances, balance{
-			Scope: word(b.GetScope().String(), "SCOPE_KIND_"), Dimension: word(b.GetDimension().String(), "DIMENSION_"),
-			Limit: b.GetLimit(), Remaining: b.GetRemaining(), ResetAfterSeconds: b.GetResetAfter().AsDuration().Seconds(),
-		})
+		s.Balances = append(s.Balances, stands(b))
 	}
 	return s, nil
+}
+
+func stands(b *ratelimitv1.Balance) balance {
+	out := balance{
+		Scope: word(b.GetScope().String(), "SCOPE_KIND_"), Dimension: word(b.GetDimension().String(), "DIMENSION_"),
+		Limit: b.GetLimit(), Remaining: b.GetRemaining(), ResetAfterSeconds: b.GetResetAfter().AsDuration().Seconds(),
+	}
+	if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET {
+		out.LimitUSD, out.RemainingUSD = money.USD(b.GetLimit()), money.USD(b.GetRemaining())
+	}
+	return out
 }

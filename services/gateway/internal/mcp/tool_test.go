@@ -112,7 +112,8 @@ func TestToolsCall(t *testing.T) {
 		},
 		{
 			"get_quota", "get_quota", ``, `{}`,
-			`{"key_id":"key_1","tenant":"acme","balances":[{"scope":"key","dimension":"tokens","limit":10,"remaining":-1,"reset_after_seconds":0}]}`,
+			`{"key_id":"key_1","tenant":"acme","balances":[{"scope":"key","dimension":"tokens","limit":10,"remaining":-1,"reset_after_seconds":0},` +
+				`{"scope":"tenant","dimension":"budget","limit":10000000000000,"remaining":-20000000000,"limit_usd":"10.00","remaining_usd":"-0.02","reset_after_seconds":0}]}`,
 		},
 		{"get_quota of another key", "get_quota", `{"key_id":"key_2"}`, `{"keyId":"key_2"}`, ``},
 		{

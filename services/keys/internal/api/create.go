@@ -9,6 +9,7 @@ import (
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/services/keys/internal/rights"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
@@ -56,8 +57,10 @@ func wanted(r *keysv1.CreateKeyRequest) store.Key {
 			RequestsPerMinute:  r.GetLimits().GetRequestsPerMinute(),
 			TokensPerMinute:    r.GetLimits().GetTokensPerMinute(),
 			ConcurrentRequests: r.GetLimits().GetConcurrentRequests(),
+			BudgetPeriod:       r.GetLimits().GetBudgetPeriod(), // where it is unset, rights.Grant sets it
 		},
 	}
+	k.Limits.Budget, _ = money.FromUSD(r.GetLimits().GetBudgetUsd()) // Validate refused what can't be one
 	if r.GetExpiresAt() != nil {
 		k.Expires = store.Time(r.GetExpiresAt().AsTime())
 	}

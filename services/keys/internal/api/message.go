@@ -7,6 +7,7 @@ import (
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
@@ -40,6 +41,7 @@ func limits(l store.Limits) *ratelimitv1.Limits {
 	}
 	return &ratelimitv1.Limits{
 		RequestsPerMinute: l.RequestsPerMinute, TokensPerMinute: l.TokensPerMinute, ConcurrentRequests: l.ConcurrentRequests,
+		BudgetUsd: money.ToUSD(l.Budget), BudgetPeriod: l.BudgetPeriod,
 	}
 }
 

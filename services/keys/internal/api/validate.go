@@ -16,6 +16,7 @@ import (
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/money"
 )
 
 const (
@@ -121,6 +122,19 @@ func checkLimits(l *ratelimitv1.Limits) error {
 		if f.value < 0 || f.value > maxLimit {
 			return invalid(f.name, "must be from 0, which is no limit of the key's own, to %d", int64(maxLimit))
 		}
+	}
+	return checkBudget(l)
+}
+
+func checkBudget(l *ratelimitv1.Limits) error {
+	if _, err := money.FromUSD(l.GetBudgetUsd()); err != nil {
+		return invalid("limits.budget_usd", "%s", err.Error())
+	}
+	if _, ok := ratelimitv1.BudgetPeriod_name[int32(l.GetBudgetPeriod())]; !ok {
+		return invalid("limits.budget_period", "must be BUDGET_PERIOD_DAY, BUDGET_PERIOD_MONTH or BUDGET_PERIOD_TOTAL")
+	}
+	if l.GetBudgetPeriod() != 0 && l.GetBudgetUsd() == 0 {
+		return invalid("limits.budget_period", "must be unset where limits.budget_usd is")
 	}
 	return nil
 }

@@ -2,13 +2,16 @@
 package rights
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
@@ -46,6 +49,7 @@ func Grant(p auth.Principal, wanted store.Key) (store.Key, error) {
 		wanted.Tenant = p.Account()
 	}
 	if Operator(p) {
+		wanted.Limits.BudgetPeriod = period(wanted.Limits, month)
 		return wanted, nil
 	}
 	if wanted.Tenant != p.Tenant {
@@ -106,6 +110,39 @@ func grantLimits(p auth.Principal, wanted *store.Key) error {
 		case *l.wanted > l.own:
 			return exceeds(l.field, "must be at most your own key's, %d", l.own)
 		}
+	}
+	return grantBudget(p, wanted)
+}
+
+const (
+	month = ratelimitv1.BudgetPeriod_BUDGET_PERIOD_MONTH
+	total = ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL
+)
+
+// period is that of a budget, or the default one; unset where there is no budget.
+func period(l store.Limits, otherwise ratelimitv1.BudgetPeriod) ratelimitv1.BudgetPeriod {
+	if l.Budget == 0 {
+		return 0
+	}
+	return cmp.Or(l.BudgetPeriod, otherwise)
+}
+
+// grantBudget compares amounts of the same period only, or an amount for ever, which is never spent faster than that: what
+// a month of 30 dollars a day comes to depends on the month, and nobody should have to reckon what a key may spend.
+func grantBudget(p auth.Principal, wanted *store.Key) error {
+	own := store.Limits{BudgetPeriod: p.Limits.GetBudgetPeriod()}
+	own.Budget, _ = money.FromUSD(p.Limits.GetBudgetUsd())
+	own.BudgetPeriod = period(own, month)
+	l := &wanted.Limits
+	l.BudgetPeriod = period(*l, cmp.Or(own.BudgetPeriod, month))
+	switch {
+	case own.Budget == 0:
+	case l.Budget == 0:
+		l.Budget, l.BudgetPeriod = own.Budget, own.BudgetPeriod
+	case l.BudgetPeriod != own.BudgetPeriod && l.BudgetPeriod != total:
+		return exceeds("limits.budget_period", "must be your own key's, %s, or BUDGET_PERIOD_TOTAL", own.BudgetPeriod)
+	case l.Budget > own.Budget:
+		return exceeds("limits.budget_usd", "must be at most your own key's, %s", money.USD(own.Budget))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
 )
 
@@ -33,6 +34,9 @@ type Key struct {
 // Limits are a key's own; zero means none.
 type Limits struct {
 	RequestsPerMinute, TokensPerMinute, ConcurrentRequests int64
+	// Budget is money for each BudgetPeriod, in 10^-12 US dollars. The period is set where there is a budget.
+	Budget       int64
+	BudgetPeriod ratelimitv1.BudgetPeriod
 }
 
 // Valid reports whether the key may be used at a time.

@@ -25,6 +25,9 @@ type Options struct {
 	Timeout time.Duration
 	// Instances are assumed until the shared store has told how many there are.
 	Instances int64
+	// Grace is how long budgets are spent here alone: the part of them that was left when the shared store was last heard of.
+	// Less than a millisecond is none.
+	Grace time.Duration
 	// Name is this instance's among the others.
 	Name   string
 	Logger *slog.Logger
@@ -62,19 +65,18 @@ type Guard struct {
 	Options
 	pulse *pulse.Pulse
 	live  atomic.Int64 // routers, as last told
-	undo  chan store.Settlement
+	lost  atomic.Int64 // when the shared store was, in nanoseconds since 1970; 0 while it isn't
+	owed  debts
 
 	mu      sync.Mutex
 	holders map[string]time.Time // that speak to this instance
 }
 
-// maxUndo bounds what is remembered to be taken back: a few seconds of calls whose answer got lost.
-const maxUndo = 10_000
-
 // New returns a Guard. Run it.
 func New(o Options) *Guard {
-	g := &Guard{Options: o, undo: make(chan store.Settlement, maxUndo), holders: make(map[string]time.Time)}
+	g := &Guard{Options: o, holders: make(map[string]time.Time)}
 	g.pulse = pulse.New(pulse.Options{Tick: tick, Silence: silence, Late: lateTicks, Lost: func(cause string) {
+		g.lost.Store(time.Now().UnixNano())
 		g.Logger.Warn("the shared store of limits doesn't answer: deciding alone", "cause", cause)
 	}})
 	g.live.Store(1)
@@ -94,16 +96,31 @@ func (g *Guard) Reserve(ctx context.Context, c store.Call) (a store.Answer, alon
 		func(ctx context.Context) (store.Answer, error) { return g.Remote.Reserve(ctx, c) },
 		func() { g.takeBack(c) })
 	if !errors.Is(err, errAlone) {
+		if err == nil && c.HasBudget() && !g.pulse.Gone() {
+			g.Local.See(c.Tenant, c.Scopes, a.Balances)
+		}
 		return a, false, err
 	}
-	a, err = g.Local.Reserve(ctx, c)
-	return a, g.Remote != nil, err
+	if g.Remote == nil {
+		a, err = g.Local.Reserve(ctx, c)
+		return a, false, err
+	}
+	if c.HasBudget() {
+		if a, err = g.insist(ctx, c); err == nil {
+			return a, false, nil
+		}
+	}
+	a, err = g.reserveAlone(ctx, c)
+	return a, true, err
 }
 
 // Settle ends a reservation where it was made. ErrUnavailable asks for a repetition.
 func (g *Guard) Settle(ctx context.Context, s store.Settlement) error {
-	if g.Remote == nil || g.Local.Has(s.Tenant, s.ID) {
+	if g.Remote == nil {
 		return g.Local.Settle(ctx, s)
+	}
+	if g.Local.Has(s.Tenant, s.ID) {
+		return g.settleAlone(ctx, s)
 	}
 	_, err := ask(ctx, g, func(ctx context.Context) (struct{}, error) { return struct{}{}, g.Remote.Settle(ctx, s) }, nil)
 	if err != nil {
@@ -147,6 +164,17 @@ func (g *Guard) Balances(ctx context.Context, tenant string, scopes []store.Scop
 	return b, g.Remote != nil, err
 }
 
+// Seed opens a budget in the shared store. ErrUnavailable where that isn't there: nothing is known of its budgets here.
+func (g *Guard) Seed(ctx context.Context, s store.Seed) error {
+	if g.Remote == nil {
+		return g.Local.Seed(ctx, s)
+	}
+	if g.pulse.Gone() {
+		return ErrUnavailable
+	}
+	return g.Remote.Seed(ctx, s)
+}
+
 // Heard notes that a router lives and returns how many do.
 func (g *Guard) Heard(ctx context.Context, holder string) int64 {
 	if g.Remote == nil {
@@ -161,8 +189,5 @@ func (g *Guard) Heard(ctx context.Context, holder string) int64 {
 
 // takeBack notes that a reservation may stand in the shared store though nobody uses it.
 func (g *Guard) takeBack(c store.Call) {
-	select {
-	case g.undo <- store.Settlement{ID: c.ID, Holder: c.Holder, Tenant: c.Tenant, Scopes: c.Scopes, Unused: true}:
-	default: // it expires by itself, as spent
-	}
+	g.owed.add(debt{settlement: store.Settlement{ID: c.ID, Holder: c.Holder, Tenant: c.Tenant, Scopes: c.Scopes, Unused: true}})
 }

@@ -77,6 +77,7 @@ func inBubble(t *testing.T, run func(t *testing.T, g *guard.Guard, s *shared)) {
 		s := &shared{Store: memory.New(time.Now)}
 		g := guard.New(guard.Options{
 			Remote: s, Local: memory.New(time.Now), Timeout: 200 * time.Millisecond, Instances: 1, Name: "i",
+			Grace:  30 * time.Second,
 			Logger: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())

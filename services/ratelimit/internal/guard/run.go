@@ -32,10 +32,12 @@ func (g *Guard) beat(ctx context.Context) time.Duration {
 	if err := g.count(ctx); err != nil {
 		return probe
 	}
+	next := g.payOff(ctx) // before anybody asks there: what was spent alone counts
 	if g.pulse.Back() {
+		g.lost.Store(0)
 		g.Logger.Info("the shared store of limits answers again")
 	}
-	return g.settleUndone(ctx)
+	return next
 }
 
 // count refreshes the numbers of instances and of routers.
@@ -72,29 +74,4 @@ func (g *Guard) speakers() []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-// undoAtOnce bounds how long the heartbeat is kept waiting.
-const undoAtOnce = 100
-
-// settleUndone takes back what may stand in the shared store though its answer got lost.
-func (g *Guard) settleUndone(ctx context.Context) time.Duration {
-	for range undoAtOnce {
-		select {
-		case s := <-g.undo:
-			bounded, cancel := context.WithTimeout(ctx, undoTimeout)
-			err := g.Remote.Settle(bounded, s)
-			cancel()
-			if err != nil {
-				select {
-				case g.undo <- s:
-				default:
-				}
-				return probe
-			}
-		default:
-			return heartbeat
-		}
-	}
-	return probe
 }

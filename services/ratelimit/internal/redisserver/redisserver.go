@@ -16,7 +16,7 @@ import (
 
 // Server is a redis-server on a free loopback port. It belongs to one test.
 type Server struct {
-	t *testing.T
+	t testing.TB
 	// Addr is host:port.
 	Addr string
 	args []string
@@ -24,7 +24,7 @@ type Server struct {
 }
 
 // New starts a redis-server that ends with the test, or skips the test where none is installed.
-func New(t *testing.T, args ...string) *Server {
+func New(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server isn't installed: the Redis backend isn't tested")
@@ -72,6 +72,16 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
+// Flush has the server lose everything it holds.
+func (s *Server) Flush() {
+	s.t.Helper()
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr, MaxRetries: -1})
+	defer func() { _ = c.Close() }()
+	if err := c.FlushAll(s.t.Context()).Err(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Stall stops the server: connections stay, answers don't come.
 func (s *Server) Stall() { s.signal(syscall.SIGSTOP) }
 
@@ -85,7 +95,7 @@ func (s *Server) signal(sig os.Signal) {
 }
 
 // Eventually waits until what is checked holds, or fails the test.
-func Eventually(t *testing.T, within time.Duration, check func() bool) {
+func Eventually(t testing.TB, within time.Duration, check func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

@@ -15,7 +15,10 @@ import (
 // Drain ends the streams of routers, each after its next answer: they open another, elsewhere.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Lease renews the stocks of one router, message by message.
+// Lease renews the stocks of one router, message by message. Money is never leased, whatever limits a stock names: a stock
+// is refilled by time, so that a part of it which is lost comes back by itself, but a budget isn't, and what a router that
+// died held of it would be missing until the period ends. Who has a budget is asked about for each call, which takes its
+// requests and tokens as well: a stock of those beside it saves nothing.
 func (s *Server) Lease(stream grpc.BidiStreamingServer[ratelimitv1.LeaseRequest, ratelimitv1.LeaseResponse]) error {
 	for {
 		r, err := stream.Recv()

@@ -4,11 +4,26 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
+// limits are those of a message. A budget that isn't one is the smallest: validation refused it before, and a key from
+// elsewhere is rather held too short than not at all.
 func limits(l *ratelimitv1.Limits) store.Limits {
-	return store.Limits{Requests: l.GetRequestsPerMinute(), Tokens: l.GetTokensPerMinute(), Concurrency: l.GetConcurrentRequests()}
+	out := store.Limits{Requests: l.GetRequestsPerMinute(), Tokens: l.GetTokensPerMinute(), Concurrency: l.GetConcurrentRequests()}
+	if l.GetBudgetUsd() == 0 {
+		return out
+	}
+	budget, err := money.FromUSD(l.GetBudgetUsd())
+	if err != nil {
+		budget = 1
+	}
+	out.Budget, out.Period = min(budget, store.MaxMoney), store.Month
+	if p := l.GetBudgetPeriod(); p >= store.Day && p <= store.Total {
+		out.Period = p
+	}
+	return out
 }
 
 func scope(s *ratelimitv1.Scope) store.Scope {
@@ -24,9 +39,11 @@ func scopes(list []*ratelimitv1.Scope) []store.Scope {
 }
 
 func balance(b store.Balance) *ratelimitv1.Balance {
-	return &ratelimitv1.Balance{
-		Scope: b.Scope, Dimension: b.Dimension, Limit: b.Limit, Remaining: b.Remaining, ResetAfter: durationpb.New(b.Reset),
+	out := &ratelimitv1.Balance{Scope: b.Scope, Dimension: b.Dimension, Limit: b.Limit, Remaining: b.Remaining}
+	if b.Reset != store.NoReset {
+		out.ResetAfter = durationpb.New(b.Reset)
 	}
+	return out
 }
 
 func balances(list []store.Balance) []*ratelimitv1.Balance {
@@ -41,5 +58,9 @@ func refusal(r *store.Refusal) *ratelimitv1.Refusal {
 	if r == nil {
 		return nil
 	}
-	return &ratelimitv1.Refusal{Balance: balance(r.Balance), RetryAfter: durationpb.New(r.RetryAfter), Never: r.Never}
+	out := &ratelimitv1.Refusal{Balance: balance(r.Balance), Never: r.Never, Unseeded: r.Balance.Unseeded}
+	if r.RetryAfter > 0 {
+		out.RetryAfter = durationpb.New(r.RetryAfter)
+	}
+	return out
 }

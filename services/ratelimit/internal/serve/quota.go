@@ -18,7 +18,11 @@ func (s *Server) GetQuota(ctx context.Context, r *ratelimitv1.GetQuotaRequest) (
 		return nil, err
 	}
 	tenant := key.Account()
-	all, alone, err := s.Guard.Balances(ctx, tenant, s.accounts(key))
+	accounts := s.accounts(key)
+	all, alone, err := s.Guard.Balances(ctx, tenant, accounts)
+	if err == nil && !alone && s.open(ctx, tenant, accounts, all) {
+		all, alone, err = s.Guard.Balances(ctx, tenant, accounts)
+	}
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/guard"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/seed"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
@@ -20,6 +21,8 @@ type Server struct {
 	ratelimitv1.UnimplementedRateLimitServiceServer
 
 	Guard *guard.Guard
+	// Seeder opens budgets that aren't known.
+	Seeder *seed.Seeder
 	// Lookup finds a key by its id; nil finds none.
 	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
 	// Valid is how long a grant may be spent.
@@ -30,7 +33,13 @@ type Server struct {
 }
 
 // SetTenants replaces the limits of whole tenants.
-func (s *Server) SetTenants(limits map[string]store.Limits) { s.tenants.Store(&limits) }
+func (s *Server) SetTenants(tenants map[string]*ratelimitv1.Limits) {
+	all := make(map[string]store.Limits, len(tenants))
+	for name, l := range tenants {
+		all[name] = limits(l)
+	}
+	s.tenants.Store(&all)
+}
 
 // limitsOf returns the limits of a whole tenant.
 func (s *Server) limitsOf(tenant string) store.Limits {
@@ -49,9 +58,9 @@ func (s *Server) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest) (*r
 	if r.GetHold() != nil {
 		hold = r.GetHold().AsDuration()
 	}
-	answer, alone, err := s.Guard.Reserve(ctx, store.Call{
+	answer, alone, err := s.reserve(ctx, store.Call{
 		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
-		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Hold: hold,
+		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Cost: r.GetCostPicoUsd(), Hold: hold, Deferred: r.GetDeferred(),
 	})
 	if err != nil {
 		return nil, unavailable(err)
@@ -59,6 +68,29 @@ func (s *Server) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest) (*r
 	return &ratelimitv1.ReserveResponse{
 		Refusal: refusal(answer.Refusal), Balances: balances(answer.Balances), Degraded: alone,
 	}, nil
+}
+
+// patience is how long a caller waits for a budget to be opened.
+const patience = 20 * time.Millisecond
+
+// reserve decides about a call; where a budget isn't known yet, once more as soon as it is.
+func (s *Server) reserve(ctx context.Context, c store.Call) (a store.Answer, alone bool, err error) {
+	a, alone, err = s.Guard.Reserve(ctx, c)
+	if err != nil || alone || a.Refusal == nil || !s.open(ctx, c.Tenant, c.Scopes, a.Balances) {
+		return a, alone, err
+	}
+	return s.Guard.Reserve(ctx, c)
+}
+
+// open begins to open the budgets that aren't known, and reports whether there were any and all are open now.
+func (s *Server) open(ctx context.Context, tenant string, scopes []store.Scope, b []store.Balance) bool {
+	unknown := seed.Unknown(tenant, scopes, b)
+	if len(unknown) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.Seeder.Open(ctx, unknown)
 }
 
 // Settle ends a reservation.
@@ -83,7 +115,7 @@ func (s *Server) SettleMany(ctx context.Context, r *ratelimitv1.SettleManyReques
 func settlement(r *ratelimitv1.SettleRequest) store.Settlement {
 	return store.Settlement{
 		ID: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(),
-		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Unused: r.GetUnused(),
+		Scopes: scopes(r.GetScopes()), Tokens: r.GetTokens(), Cost: r.GetCostPicoUsd(), Unused: r.GetUnused(),
 	}
 }
 

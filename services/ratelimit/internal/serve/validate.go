@@ -13,6 +13,8 @@ import (
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/money"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
 const (
@@ -21,6 +23,8 @@ const (
 	maxScopes = 4    // of a call
 	maxStocks = 1000 // of a renewal
 	maxHold   = 24 * time.Hour
+	// maxDeferred is longer than any provider takes for a batch, and within what an account remembers.
+	maxDeferred = 48 * time.Hour
 
 	maxSettlements = 256 // of a message
 )
@@ -30,7 +34,7 @@ const (
 func Validate(m proto.Message) error {
 	switch r := m.(type) {
 	case *ratelimitv1.ReserveRequest:
-		return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()), hold(r))
+		return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()), cost(r.GetCostPicoUsd()), hold(r))
 	case *ratelimitv1.SettleRequest:
 		return settled(r)
 	case *ratelimitv1.SettleManyRequest:
@@ -46,7 +50,7 @@ func Validate(m proto.Message) error {
 }
 
 func settled(r *ratelimitv1.SettleRequest) error {
-	return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()))
+	return cmp.Or(ids(r), call(r), amount("tokens", r.GetTokens()), cost(r.GetCostPicoUsd()))
 }
 
 func many(list []*ratelimitv1.SettleRequest) error {
@@ -93,8 +97,33 @@ func call(r interface{ GetScopes() []*ratelimitv1.Scope }) error {
 }
 
 func hold(r *ratelimitv1.ReserveRequest) error {
-	if h := r.GetHold(); h != nil && (h.CheckValid() != nil || h.AsDuration() <= 0 || h.AsDuration() > maxHold) {
-		return invalid("hold", "must be more than 0 and at most 24h")
+	longest := maxHold
+	if r.GetDeferred() {
+		longest = maxDeferred
+	}
+	if h := r.GetHold(); h != nil && (h.CheckValid() != nil || h.AsDuration() <= 0 || h.AsDuration() > longest) {
+		return invalid("hold", "must be more than 0 and at most 24h, or 48h where the call is deferred")
+	}
+	return nil
+}
+
+func cost(v int64) error {
+	if v < 0 || v > store.MaxMoney {
+		return invalid("cost_pico_usd", "must be from 0 to %d", int64(store.MaxMoney))
+	}
+	return nil
+}
+
+// budget checks the money of limits: an amount, and a period where there is one.
+func budget(path string, l *ratelimitv1.Limits) error {
+	if _, err := money.FromUSD(l.GetBudgetUsd()); err != nil {
+		return invalid(path+".budget_usd", "%s", err.Error())
+	}
+	switch p := l.GetBudgetPeriod(); {
+	case p < 0 || p > store.Total:
+		return invalid(path+".budget_period", "must be BUDGET_PERIOD_DAY, BUDGET_PERIOD_MONTH or BUDGET_PERIOD_TOTAL")
+	case p > 0 && l.GetBudgetUsd() == 0:
+		return invalid(path+".budget_period", "must be unset where budget_usd is")
 	}
 	return nil
 }
@@ -110,7 +139,8 @@ func account(path string, s *ratelimitv1.Scope) error {
 		name(path+".id", s.GetId()),
 		amount(path+".limits.requests_per_minute", l.GetRequestsPerMinute()),
 		amount(path+".limits.tokens_per_minute", l.GetTokensPerMinute()),
-		amount(path+".limits.concurrent_requests", l.GetConcurrentRequests()))
+		amount(path+".limits.concurrent_requests", l.GetConcurrentRequests()),
+		budget(path+".limits", l))
 }
 
 func stocks(list []*ratelimitv1.Stock) error {

@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
@@ -15,17 +16,29 @@ import (
 type Store interface {
 	// Reserve takes one request, its tokens and one place from every scope that limits them, or nothing at all and says
 	// why. Repeating it with an id that was admitted, open or settled, changes nothing and gives the first answer. A
-	// reservation that isn't settled within its hold ends by itself: its tokens stay spent, its places are free. The places
-	// of a holder that isn't heard of for Silence are free, too.
+	// reservation that isn't settled within its hold ends by itself: its tokens and its money stay spent, its places are
+	// free. The places of a holder that isn't heard of for Silence are free, too. A deferred call takes no place.
+	//
+	// What is settled and what is reserved of a budget is never more than it, but for overruns, within one period. A budget
+	// whose account isn't known is closed: the refusal is Unseeded, its balance too, and Seed opens it. A known account
+	// begins every period at zero.
 	Reserve(ctx context.Context, c Call) (Answer, error)
 	// Settle ends a reservation. What it didn't use comes back, as far as the promise of package bucket allows; what it
 	// used beyond is taken, even where there is less. Only the first Settle of an id does anything, and an id that was
 	// settled before it was reserved takes nothing when it is.
+	//
+	// Money is settled in the period it was reserved in. After its hold only what a call cost beyond its reservation is
+	// charged. Where the store may have lost a reservation it rather charges a cost twice than not at all: that of an id it
+	// doesn't know, where the budget was seeded less than Recent ago, or isn't seeded yet, beside the seed then. Settled
+	// again, an id is known for KeepMoney.
 	Settle(ctx context.Context, s Settlement) error
 	// Lease takes back what a holder had of several accounts of one tenant and grants anew, in the order of the request. A
 	// sequence that was seen for an account is answered again and changes nothing. What isn't given back counts as spent,
 	// and so does all of a grant whose holder isn't heard of for Valid and a margin.
 	Lease(ctx context.Context, r Renewal) ([]Grant, error)
+	// Seed notes what the ledger says was spent of the period that now is: an account that isn't known is opened with it,
+	// one that knows of less is raised to it, and none is ever lowered. A seed of another period is ignored.
+	Seed(ctx context.Context, s Seed) error
 	// Balances tells how the limits of scopes stand, and changes nothing.
 	Balances(ctx context.Context, tenant string, scopes []Scope) ([]Balance, error)
 	// Alive notes that members of a group live, and returns how many of it were noted within ttl, at least one.
@@ -45,6 +58,17 @@ const (
 	PartOfLimit = 32
 	// PartOfLevel divides what is left of it, likewise.
 	PartOfLevel = 8
+	// KeepMoney is how long a settled reservation of money is remembered; a deferred one at least until its hold ends.
+	KeepMoney = 10 * time.Minute
+	// Linger is how long a reservation of money is remembered after it ran out, so that it isn't charged twice when it is
+	// settled late.
+	Linger = 24 * time.Hour
+	// Recent is how long after a seed costs of unknown reservations are charged: as long as any may have been open.
+	Recent = 49 * time.Hour
+	// KeepBudget is how long an account with a budget is remembered without being used; then it is seeded anew.
+	KeepBudget = 30 * 24 * time.Hour
+	// MaxMoney is where money ends, in 10^-12 US dollars: nothing is larger.
+	MaxMoney = 9_223_372 * 1_000_000_000_000
 	// Unknown is the wait told where it depends on others: a place, or what others hold.
 	Unknown = time.Second
 )
@@ -52,6 +76,9 @@ const (
 // Limits bound a scope. Zero is no limit.
 type Limits struct {
 	Requests, Tokens, Concurrency int64
+	// Budget is money for each Period, in 10^-12 US dollars. Where there is one, Period is a day, a month or TOTAL.
+	Budget int64
+	Period ratelimitv1.BudgetPeriod
 }
 
 // Scope is one account.
@@ -67,14 +94,60 @@ type Call struct {
 	Scopes             []Scope
 	Tokens             int64
 	Hold               time.Duration
+	// Cost is the most that it can cost, in 10^-12 US dollars.
+	Cost int64
+	// Deferred says that somebody else makes the call later: it takes no place.
+	Deferred bool
+	// Forced says that the call was admitted elsewhere: its money, and nothing else, is taken even where there is less, or
+	// where nothing is known.
+	Forced bool
 }
 
-// Settlement is what a call used in the end. Unused gives its request back, too.
+// HasBudget reports whether money is counted for the call.
+func (c Call) HasBudget() bool { return hasBudget(c.Scopes) }
+
+func hasBudget(scopes []Scope) bool {
+	for _, s := range scopes {
+		if s.Limits.Budget > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Money is the scopes that have a budget.
+func Money(scopes []Scope) []Scope {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool { return s.Limits.Budget == 0 })
+}
+
+// Settlement is what a call used in the end. Unused gives its request back, too, and all of its money.
 type Settlement struct {
 	ID, Holder, Tenant string
 	Scopes             []Scope
 	Tokens             int64
+	Cost               int64
 	Unused             bool
+}
+
+// HasBudget reports whether money is counted for the call.
+func (s Settlement) HasBudget() bool { return hasBudget(s.Scopes) }
+
+// Paid is what the settled call cost.
+func (s Settlement) Paid() int64 {
+	if s.Unused {
+		return 0
+	}
+	return s.Cost
+}
+
+// Seed is what the ledger says was spent of an account in a period.
+type Seed struct {
+	Tenant string
+	// Scope has the limits in force; the period is that of its budget.
+	Scope Scope
+	// From is when the period began; the zero time for TOTAL.
+	From  time.Time
+	Spent int64
 }
 
 // Requests is how many the settled call counts as.
@@ -91,9 +164,16 @@ type Balance struct {
 	Dimension        ratelimitv1.Dimension
 	Limit, Remaining int64
 	Reset            time.Duration
+	// Unseeded says of a budget that nobody knows what was spent of it since From.
+	Unseeded bool
+	From     time.Time
 }
 
-// Refusal is the limit that is in the way and how long. Never says that no wait helps.
+// NoReset is the Reset of a budget that never begins anew.
+const NoReset time.Duration = -1
+
+// Refusal is the limit that is in the way and how long. Never says that no wait helps; RetryAfter is zero then where it
+// is about money.
 type Refusal struct {
 	Balance    Balance
 	RetryAfter time.Duration
@@ -147,4 +227,19 @@ func Allowance(n, limit, left int64) int64 {
 		return 0
 	}
 	return max(0, min(n, limit/PartOfLimit, left/PartOfLevel))
+}
+
+// EachBudget calls f with every budget among balances, which are those of scopes in their order, and its scope.
+func EachBudget(scopes []Scope, balances []Balance, f func(s Scope, b Balance)) {
+	for _, s := range scopes {
+		for _, set := range [...]int64{s.Limits.Requests, s.Limits.Tokens, s.Limits.Concurrency} {
+			if set > 0 && len(balances) > 0 {
+				balances = balances[1:]
+			}
+		}
+		if s.Limits.Budget > 0 && len(balances) > 0 {
+			f(s, balances[0])
+			balances = balances[1:]
+		}
+	}
 }

@@ -27,12 +27,18 @@ type Attempt struct {
 	status  int
 	id      string
 	booked  bool
+	// meter is set where the answer could cost more than a budget has.
+	meter *meter
 }
 
 // Attempt begins one; the context carries its span. The caller ends it.
 func (c *Call) Attempt(ctx context.Context, t catalog.Target) (context.Context, *Attempt) {
 	ctx, seen := c.desk.Observer.Begin(ctx, c.ask.Operation, t, c.ask.Stream)
-	return ctx, &Attempt{seen: seen, call: c, target: t, began: time.Now()}
+	a := &Attempt{seen: seen, call: c, target: t, began: time.Now()}
+	if c.money != nil && c.ask.Stream {
+		a.meter = &meter{ctx: ctx, attempt: a, next: max(step, c.ask.Output*mostPerToken)}
+	}
+	return ctx, a
 }
 
 // Answered notes how the provider's answer begins: its HTTP status, 0 where it has none, and its own id of the exchange.
@@ -64,6 +70,9 @@ func (a *Attempt) Book(err error) {
 	a.call.attempts++
 	tokens, estimated := a.consumed(err)
 	a.call.tokens += tokens.GetInputTokens() + tokens.GetOutputTokens()
+	if a.call.money != nil {
+		a.call.money.spend(a, tokens, err)
+	}
 	if a.call.desk.Ledger == nil {
 		return
 	}
@@ -99,13 +108,17 @@ func (a *Attempt) consumed(err error) (tokens *llmv1.TokenUsage, estimated bool)
 	case a.call.ask.Operation == observe.CountTokens, a.status >= 400, a.status == 0 && a.reading.Said == 0:
 		return u, false
 	}
-	guess := &llmv1.TokenUsage{
-		InputTokens: a.call.ask.Input, OutputTokens: max((a.reading.Said+bytesPerToken-1)/bytesPerToken, u.GetOutputTokens()),
-	}
+	return a.guess(a.reading), true
+}
+
+// guess is what an answer consumed that told so much and no more.
+func (a *Attempt) guess(r dialect.Reading) *llmv1.TokenUsage {
+	guess, u := &llmv1.TokenUsage{InputTokens: a.call.ask.Input, OutputTokens: (r.Said + bytesPerToken - 1) / bytesPerToken}, r.Usage
 	if u != nil {
+		guess.OutputTokens = max(guess.OutputTokens, u.GetOutputTokens())
 		guess.InputTokens, guess.CachedInputTokens, guess.CacheWriteTokens = u.GetInputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens()
 	}
-	return guess, true
+	return guess
 }
 
 // judge writes how it ended.
@@ -128,17 +141,23 @@ func (a *Attempt) judge(e *usagev1.Event, err error) {
 	}
 }
 
-// price writes what it costs. Where nothing was consumed nothing is owed, whatever the price.
+// price writes what it costs.
 func (a *Attempt) price(e *usagev1.Event) {
-	if e.Tokens == nil || a.call.desk.Prices == nil {
-		return
-	}
-	kind := a.target.Provider.Kind
-	cost, version, ok := a.call.desk.Prices.Cost(kind, a.reading.Model, e.Tokens)
-	if !ok && a.reading.Model != a.target.Model {
-		cost, version, ok = a.call.desk.Prices.Cost(kind, a.target.Model, e.Tokens)
-	}
-	if ok {
+	if cost, version, ok := a.cost(e.Tokens); ok {
 		e.CostPicoUsd, e.PriceVersion = &cost, version
 	}
+}
+
+// cost is what tokens cost here. Where nothing was consumed nothing is owed, whatever the price.
+func (a *Attempt) cost(u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
+	prices := a.call.desk.Prices
+	if u == nil || prices == nil {
+		return 0, "", false
+	}
+	kind := a.target.Provider.Kind
+	picoUSD, version, known = prices.Cost(kind, a.reading.Model, u)
+	if !known && a.reading.Model != a.target.Model {
+		return prices.Cost(kind, a.target.Model, u)
+	}
+	return picoUSD, version, known
 }

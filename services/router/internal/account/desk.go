@@ -12,6 +12,7 @@ import (
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/quota"
 	"github.com/headgate-mesh/headgate/services/router/internal/steer"
@@ -27,8 +28,12 @@ type Ledger interface {
 
 // Quota is what holds keys and tenants to their limits. Safe for concurrent use.
 type Quota interface {
-	// Reserve takes what a call may use, or returns RATE_LIMITED or LARGER_THAN_LIMIT. Nil is a reservation of nothing.
-	Reserve(ctx context.Context, a quota.Account, requestID string, tokens int64) (*quota.Reservation, error)
+	// Reserve takes the most that a call may use, or returns RATE_LIMITED, BUDGET_EXHAUSTED, LARGER_THAN_LIMIT or why nobody
+	// could tell. Nil is a reservation of nothing.
+	Reserve(ctx context.Context, a quota.Account, requestID string, most quota.Amount) (*quota.Reservation, error)
+	// Defer reserves what somebody uses later, and SettleDeferred ends that, here or elsewhere, once.
+	Defer(ctx context.Context, a quota.Account, requestID string, most quota.Amount, hold time.Duration) (*ratelimitv1.ReserveRequest, error)
+	SettleDeferred(r *ratelimitv1.ReserveRequest, used quota.Amount, unused bool)
 }
 
 // Prices tells what tokens cost. Safe for concurrent use.
@@ -64,14 +69,17 @@ type Ask struct {
 	Input, Output int64
 	// Wishes are the caller's.
 	Wishes steer.Wishes
+	// Targets are those that the plan allows.
+	Targets []catalog.Target
 }
 
 // usualOutput is reserved for an answer without a declared bound, in tokens.
 const usualOutput = 1024
 
-// Open begins a call: it fails with USAGE_LOG_FULL, RATE_LIMITED or LARGER_THAN_LIMIT. The caller closes it.
+// Open begins a call: it fails with USAGE_LOG_FULL, PRICE_UNKNOWN, RATE_LIMITED, BUDGET_EXHAUSTED or LARGER_THAN_LIMIT. The
+// caller closes it, and asks its Targets and no others.
 func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
-	c := &Call{desk: d, ask: ask, requestID: meta.RequestID(ctx)}
+	c := &Call{desk: d, ask: ask, targets: ask.Targets, requestID: meta.RequestID(ctx)}
 	c.principal, _ = auth.FromContext(ctx)
 	if d.Ledger != nil {
 		if err := d.Ledger.Room(); err != nil {
@@ -82,8 +90,15 @@ func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
 	if d.Quota == nil {
 		return c, nil
 	}
+	a, most := d.accountOf(c.principal), quota.Amount{Tokens: ask.tokens()}
 	var err error
-	c.reservation, err = d.Quota.Reserve(ctx, d.accountOf(c.principal), c.requestID, ask.tokens())
+	if a.Budgeted() {
+		if c.money, c.targets, err = d.price(ask); err != nil {
+			return nil, err
+		}
+		most.PicoUSD = c.money.reserved
+	}
+	c.reservation, err = d.Quota.Reserve(ctx, a, c.requestID, most)
 	return c, err
 }
 
@@ -100,15 +115,21 @@ func (d *Desk) limits(tenant string) *ratelimitv1.Limits {
 
 // tokens is the most that the call can use.
 func (a Ask) tokens() int64 {
+	input, output := a.most()
+	return input + output
+}
+
+// most is the most that the call can use: a count of tokens uses none, vectors have no output.
+func (a Ask) most() (input, output int64) {
 	switch {
 	case a.Operation == observe.CountTokens:
-		return 0
+		return 0, 0
 	case a.Operation == observe.Embeddings:
-		return a.Input
+		return a.Input, 0
 	case a.Output == 0:
-		return a.Input + usualOutput
+		return a.Input, usualOutput
 	}
-	return a.Input + a.Output
+	return a.Input, a.Output
 }
 
 // Call is one call over all of its attempts. It belongs to one goroutine.
@@ -122,13 +143,25 @@ type Call struct {
 	attempts    int32
 	tokens      int64
 	cached      bool
+	targets     []catalog.Target
+	// money is set where the account has a budget.
+	money *money
 }
+
+// Targets are those of the plan that the account can pay: all of them, unless it has a budget.
+func (c *Call) Targets() []catalog.Target { return c.targets }
 
 // Reservation is what the call holds; nil where nothing is limited.
 func (c *Call) Reservation() *quota.Reservation { return c.reservation }
 
 // Close settles the call with what its attempts used. What never reached a provider costs nothing.
-func (c *Call) Close() { c.reservation.Settle(c.tokens, c.attempts == 0 && !c.cached) }
+func (c *Call) Close() {
+	used := quota.Amount{Tokens: c.tokens}
+	if c.money != nil {
+		used.PicoUSD = c.money.spent
+	}
+	c.reservation.Settle(used, c.attempts == 0 && !c.cached)
+}
 
 // Account is the tenant that is charged.
 func (c *Call) Account() string { return c.principal.Account() }

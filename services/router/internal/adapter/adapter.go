@@ -40,6 +40,9 @@ type Config struct {
 	MaxInFlight int64
 	// URLs says which addresses in prompts it may be given.
 	URLs URLs
+	// BatchOff says that a batch API gets no new work; MarkSecret is what keys are marked with in references to jobs.
+	BatchOff   bool
+	MarkSecret []byte
 }
 
 // Adapter is one provider over HTTP. Safe for concurrent use.
@@ -48,6 +51,7 @@ type Adapter struct {
 	wire   *wire.Wire
 	raw    map[llmv1.Dialect]*wire.Wire
 	client *upstream.Client
+	batch  provider.Batch
 }
 
 // New builds the adapter of a provider that speaks w, and takes raw requests in the dialects of also too.
@@ -80,7 +84,8 @@ func (a *Adapter) Client() *upstream.Client { return a.client }
 func (a *Adapter) Provider(load func() (provider.Load, bool)) *provider.Provider {
 	id := provider.Identity{Name: a.cfg.Name, Kind: a.cfg.Kind, Trust: a.cfg.Trust, Dialect: a.wire.Dialect, Vendor: a.wire.BaseURL != ""}
 	return provider.New(id, a, provider.Options{
-		Raw: a, Keys: a.cfg.Keys, Load: load, Healthy: a.client.Healthy, Replicas: len(a.client.Replicas()), MaxInFlight: a.cfg.MaxInFlight, Close: a.client.Close,
+		Raw: a, Batch: a.batch, BatchOff: a.cfg.BatchOff, Keys: a.cfg.Keys, Load: load, Healthy: a.client.Healthy, Replicas: len(a.client.Replicas()),
+		MaxInFlight: a.cfg.MaxInFlight, Close: a.client.Close,
 	})
 }
 

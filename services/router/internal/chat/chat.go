@@ -42,14 +42,15 @@ func (s *Server) run(ctx context.Context, ask plan.Ask, try try) error {
 	}
 	books, err := s.desk.Open(ctx, account.Ask{
 		Operation: ask.Operation, Model: p.Model, Stream: ask.Stream, Input: ask.Input, Output: ask.Output, Wishes: p.Wishes,
+		Targets: p.Targets,
 	})
 	if err != nil {
 		return err
 	}
 	defer books.Close()
-	ctx, cancel := attempt.Deadline(ctx, p.Targets, p.Wishes.Timeout)
+	ctx, cancel := attempt.Deadline(ctx, books.Targets(), p.Wishes.Timeout)
 	defer cancel()
-	return attempt.Run(ctx, p.Targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
+	return attempt.Run(ctx, books.Targets(), func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
 		ctx, seen := books.Attempt(ctx, t)
 		defer func() { seen.End(err) }()
 		return try(ctx, t, n, seen)

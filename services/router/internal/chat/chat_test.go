@@ -105,6 +105,7 @@ func (c *caller) checkServed(t *testing.T, provider string, attempts int32) {
 
 type mesh struct {
 	server    *chat.Server
+	desk      *account.Desk
 	providers []catalog.Provider
 }
 
@@ -141,7 +142,8 @@ func mixedMesh(t *testing.T, builders []newAdapter, handlers []http.HandlerFunc)
 		m.providers = append(m.providers, catalog.Provider{Provider: a, Silences: patient, Total: time.Minute})
 		x.Targets = append(x.Targets, catalog.Target{Provider: a, Model: "m", Total: time.Minute, Silences: patient})
 	}
-	m.server = chat.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, m.providers)}, plan.Options{}), &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)})
+	m.desk = &account.Desk{Observer: observer, Logger: slog.New(slog.DiscardHandler)}
+	m.server = chat.New(plan.New(&plan.Setup{Catalog: catalog.New([]catalog.Model{x}, m.providers)}, plan.Options{}), m.desk)
 	return m
 }
 

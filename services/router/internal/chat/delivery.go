@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/headgate-mesh/headgate/dialect"
@@ -45,6 +46,9 @@ func (d *delivery) emit(m *providerv1.StreamChatResponse, _ bool) error {
 		response.Served = served(d.target, m, d.number)
 	}
 	d.held = append(d.held, response)
+	if err := d.seen.Afford(d.reading); err != nil {
+		return cmp.Or(d.flush(), err)
+	}
 	if d.finished || !d.sent && !provider.Shows(m.GetEvent()) {
 		return nil
 	}

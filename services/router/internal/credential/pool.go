@@ -4,6 +4,9 @@
 package credential
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -105,6 +108,25 @@ func (p *Pool) Pick(model string, now time.Time) Lease {
 	}
 	i, _ := p.best(model, now)
 	return Lease{pool: p, key: i, model: model}
+}
+
+// Marked returns the key that a secret gives this mark; false where it isn't there any more.
+func (p *Pool) Marked(secret []byte, mark string) (Lease, bool) {
+	for _, l := range p.All() {
+		if mark != "" && l.Mark(secret) == mark {
+			return l, true
+		}
+	}
+	return Lease{}, false
+}
+
+// All returns every key, in order of preference, whether it rests or not.
+func (p *Pool) All() []Lease {
+	leases := make([]Lease, p.Len())
+	for i := range leases {
+		leases[i] = Lease{pool: p, key: i}
+	}
+	return leases
 }
 
 // Ready reports whether a call to a model has a key that doesn't rest; else until when the first one does.
@@ -250,6 +272,20 @@ func (l Lease) Name() string {
 		return ""
 	}
 	return fmt.Sprintf(" (key %d of %d)", l.key+1, len(l.pool.values))
+}
+
+// markBytes make a mark: enough to tell a provider's few keys apart.
+const markBytes = 8
+
+// Mark stands for the key where others may read it, and tells nothing of it to whoever hasn't the secret: the beginning
+// of an HMAC-SHA256 in hex. It is the same in every process with the secret; empty where there is no key.
+func (l Lease) Mark(secret []byte) string {
+	if l.Value() == "" {
+		return ""
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(l.Value()))
+	return hex.EncodeToString(mac.Sum(nil)[:markBytes])
 }
 
 // Limited lets the key rest for this model (providers count by model), for as long as the provider said; 0 where it

@@ -178,3 +178,23 @@ func BenchmarkPick(b *testing.B) {
 		_ = p.Pick("m", now)
 	}
 }
+
+// TestMarks: a mark finds its key again, in every process with the secret, and tells nothing of it.
+func TestMarks(t *testing.T) {
+	t.Parallel()
+	secret, other := []byte("secret"), []byte("another")
+	before, after := credential.New([]string{"one", "two"}, nil), credential.New([]string{"three", "two"}, nil)
+	mark := before.All()[1].Mark(secret)
+	if l, ok := after.Marked(secret, mark); !ok || l.Value() != "two" {
+		t.Errorf("%v, %t", l, ok)
+	}
+	for name, mark := range map[string]string{"gone": before.All()[0].Mark(secret), "under another secret": before.All()[1].Mark(other), "none": ""} {
+		if l, ok := after.Marked(secret, mark); ok {
+			t.Errorf("%s: %v", name, l)
+		}
+	}
+	var none *credential.Pool
+	if _, ok := none.Marked(secret, mark); ok || (credential.Lease{}).Mark(secret) != "" || len(mark) != 16 {
+		t.Errorf("mark %q", mark)
+	}
+}

@@ -15,8 +15,8 @@ import (
 const maxLabels = 500
 
 type metrics struct {
-	duration, first metric.Float64Histogram
-	tokens          metric.Int64Histogram
+	duration, first, jobs metric.Float64Histogram
+	tokens                metric.Int64Histogram
 }
 
 // Boundaries are those of the GenAI metrics conventions.
@@ -36,6 +36,11 @@ func newMetrics(meter metric.Meter) (m metrics, err error) {
 	}
 	m.first, err = meter.Float64Histogram("gen_ai.client.operation.time_to_first_chunk", metric.WithUnit("s"),
 		metric.WithDescription("Time from sending an attempt to its first content."), seconds())
+	if err != nil {
+		return m, err
+	}
+	m.jobs, err = meter.Float64Histogram("headgate.batch.call.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of exchanges with providers' batch APIs."), seconds())
 	if err != nil {
 		return m, err
 	}

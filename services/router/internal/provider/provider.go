@@ -77,6 +77,9 @@ type Load struct {
 type Options struct {
 	// Raw is how it is asked in a client's dialect.
 	Raw Raw
+	// Batch is its batch API; nil where it has none. BatchOff says that it gets no new work.
+	Batch    Batch
+	BatchOff bool
 	// Keys are Headgate's credentials at it; nil where it has none.
 	Keys *credential.Pool
 	// Load tells how busy it says it is; false where that isn't known.

@@ -23,10 +23,15 @@ func (k *Keeper) alone(c *claim) (*Reservation, error) {
 			return nil, err
 		}
 	}
+	seen, err := p.spend(c, k.live.Load(), now)
+	if err != nil {
+		return nil, err
+	}
 	r := &Reservation{keeper: k, tokens: c.tokens, stocks: p, alone: new([2]own)}
 	for i, s := range p {
 		if s != nil {
 			r.alone[i] = s.takeOwn(c.tokens)
+			r.alone[i].seen = seen[i]
 		}
 	}
 	return r, nil

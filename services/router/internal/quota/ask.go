@@ -17,6 +17,24 @@ import (
 // decide here: the service may have admitted others meanwhile, and both together would be more than the limit.
 func (k *Keeper) ask(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
 	request := k.request(c, requestID)
+	answer, err := k.put(ctx, c, request)
+	if answer == nil {
+		return nil, err
+	}
+	r := &Reservation{keeper: k, tokens: c.tokens, asked: &asked{request: request, told: answer.GetBalances()}}
+	for i := range r.stocks {
+		if !c.none(i) {
+			r.stocks[i] = k.stocks.lock(c.names[i], c.limits[i])
+			r.stocks[i].open++
+			r.stocks[i].mu.Unlock()
+		}
+	}
+	return r, nil
+}
+
+// put puts the question. It returns the service's yes, or its no as an error, or neither where nobody is there to answer.
+func (k *Keeper) put(ctx context.Context, c *claim, request *ratelimitv1.ReserveRequest) (*ratelimitv1.ReserveResponse, error) {
+	began := k.clock()
 	waiting, question := k.health.Ask(ctx, k.timeout)
 	answer, err := k.client.Reserve(waiting, request)
 	if err != nil {
@@ -25,18 +43,13 @@ func (k *Keeper) ask(ctx context.Context, c *claim, requestID string) (*Reservat
 	}
 	question.Answered()
 	k.health.answered(answer.GetDegraded())
+	if c.money != nil && !answer.GetDegraded() && !answer.GetRefusal().GetUnseeded() {
+		k.learn(c, answer.GetBalances(), began)
+	}
 	if r := answer.GetRefusal(); r != nil {
-		return nil, refused(r)
+		return nil, k.refused(c, r)
 	}
-	r := &Reservation{keeper: k, tokens: c.tokens, asked: request, told: answer.GetBalances()}
-	for i := range r.stocks {
-		if !c.limits[i].none() {
-			r.stocks[i] = k.stocks.lock(c.names[i], c.limits[i])
-			r.stocks[i].open++
-			r.stocks[i].mu.Unlock()
-		}
-	}
-	return r, nil
+	return answer, nil
 }
 
 // unanswered learns from a decision that wasn't made. It returns nil where this router has to decide.
@@ -76,8 +89,14 @@ func cancelled(ctx context.Context) error {
 	return fault.New(errorsv1.Reason_REASON_CANCELLED, "the caller left before the limits were checked").Because(ctx.Err())
 }
 
-func refused(r *ratelimitv1.Refusal) error {
+func (k *Keeper) refused(c *claim, r *ratelimitv1.Refusal) error {
 	b := r.GetBalance()
+	if r.GetUnseeded() {
+		return unchecked(b.GetScope(), "the service of limits reads the ledger first")
+	}
+	if c.money != nil && b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET {
+		return k.unaffordable(c, r)
+	}
 	if r.GetNever() {
 		return larger(b.GetScope(), b.GetDimension(), b.GetLimit())
 	}
@@ -92,10 +111,12 @@ func (k *Keeper) request(c *claim, requestID string) *ratelimitv1.ReserveRequest
 		requestID = requestID[:maxRequestID]
 	}
 	id := requestID + "." + k.holder[max(0, len(k.holder)-26):] + "." + strconv.FormatUint(k.ids.Add(1), 36)
-	r := &ratelimitv1.ReserveRequest{ReservationId: id, Holder: k.holder, Tenant: c.names[0].tenant, Tokens: c.tokens}
+	r := &ratelimitv1.ReserveRequest{
+		ReservationId: id, Holder: k.holder, Tenant: c.names[0].tenant, Tokens: c.tokens, CostPicoUsd: c.cost(),
+	}
 	for i, n := range c.names {
-		if !c.limits[i].none() {
-			r.Scopes = append(r.Scopes, &ratelimitv1.Scope{Kind: n.kind, Id: n.id, Limits: c.limits[i].proto()})
+		if !c.none(i) {
+			r.Scopes = append(r.Scopes, &ratelimitv1.Scope{Kind: n.kind, Id: n.id, Limits: c.terms(i)})
 		}
 	}
 	return r
@@ -103,7 +124,7 @@ func (k *Keeper) request(c *claim, requestID string) *ratelimitv1.ReserveRequest
 
 // takeBack ends a reservation that may stand though nobody uses it.
 func (k *Keeper) takeBack(r *ratelimitv1.ReserveRequest) {
-	k.enqueue(&ratelimitv1.SettleRequest{
-		ReservationId: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(), Scopes: r.GetScopes(), Unused: true,
-	})
+	s := settlement(r)
+	s.Unused = true
+	k.enqueue(s)
 }

@@ -14,8 +14,8 @@ func BenchmarkNoLimits(b *testing.B) {
 	a := account(nil, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, _ := k.Reserve(b.Context(), a, "req", 100)
-		r.Settle(100, false)
+		r, _ := k.Reserve(b.Context(), a, "req", quota.Amount{Tokens: 100})
+		r.Settle(quota.Amount{Tokens: 100}, false)
 	}
 }
 
@@ -35,25 +35,40 @@ func BenchmarkStock(b *testing.B) {
 			}
 			ctx := b.Context()
 			for i := 0; i < 3*keys || i < 1000; i++ {
-				r, err := k.Reserve(ctx, accounts[i%keys], "req", 10)
+				r, err := k.Reserve(ctx, accounts[i%keys], "req", quota.Amount{Tokens: 10})
 				if err != nil {
 					b.Fatal(err)
 				}
-				r.Settle(10, false)
+				r.Settle(quota.Amount{Tokens: 10}, false)
 			}
 			asked, _, _ := f.counts()
 			calls := 0
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := k.Reserve(ctx, accounts[calls%keys], "req", 10)
+				r, err := k.Reserve(ctx, accounts[calls%keys], "req", quota.Amount{Tokens: 10})
 				if err != nil {
 					b.Fatal(err)
 				}
-				r.Settle(10, false)
+				r.Settle(quota.Amount{Tokens: 10}, false)
 				calls++
 			}
 			again, _, _ := f.counts()
 			b.ReportMetric(100*float64(again-asked)/float64(calls), "%asked")
 		})
+	}
+}
+
+// BenchmarkBudget is a call of a key with a budget, which is always asked for; the service answers at once.
+func BenchmarkBudget(b *testing.B) {
+	f := newFake(time.Now)
+	k := hold(b, f, quota.Options{Holder: "r"})
+	a := account(&ratelimitv1.Limits{BudgetUsd: 1_000_000}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := k.Reserve(b.Context(), a, "req", quota.Amount{Tokens: 10, PicoUSD: 10})
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Settle(quota.Amount{Tokens: 10, PicoUSD: 10}, false)
 	}
 }

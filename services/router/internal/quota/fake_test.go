@@ -26,6 +26,7 @@ type fake struct {
 	stalled  chan struct{} // closed when it answers again; nil while it answers
 	down     bool
 	degraded bool
+	unseeded bool
 
 	reserves, settles, messages int
 	holders                     map[string]bool
@@ -35,6 +36,7 @@ type shared struct {
 	requests, tokens bucket.Bucket
 	leased           map[string]*lease
 	places           int64
+	money            till
 }
 
 type lease struct {
@@ -47,6 +49,7 @@ type lease struct {
 type reserved struct {
 	claims  map[string]bucket.Claim
 	tokens  int64
+	cost    int64
 	settled bool
 }
 
@@ -107,8 +110,12 @@ func (f *fake) shared(tenant string, s *ratelimitv1.Scope) *shared {
 		f.accounts[id] = a
 	}
 	now := f.clock()
-	a.requests.Advance(s.GetLimits().GetRequestsPerMinute(), now)
-	a.tokens.Advance(s.GetLimits().GetTokensPerMinute(), now)
+	if n := s.GetLimits().GetRequestsPerMinute(); n > 0 {
+		a.requests.Advance(n, now)
+	}
+	if n := s.GetLimits().GetTokensPerMinute(); n > 0 {
+		a.tokens.Advance(n, now)
+	}
 	return a
 }
 
@@ -127,12 +134,16 @@ func (f *fake) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest, _ ...
 			return &ratelimitv1.ReserveResponse{Refusal: refusal, Degraded: f.degraded}, nil
 		}
 	}
-	c := &reserved{claims: make(map[string]bucket.Claim), tokens: r.GetTokens()}
+	c := &reserved{claims: make(map[string]bucket.Claim), tokens: r.GetTokens(), cost: r.GetCostPicoUsd()}
 	answer := &ratelimitv1.ReserveResponse{Degraded: f.degraded}
 	for _, s := range r.GetScopes() {
 		a := f.shared(r.GetTenant(), s)
-		a.places++
-		a.requests.Take(1)
+		if s.GetLimits().GetConcurrentRequests() > 0 && !r.GetDeferred() {
+			a.places++
+		}
+		if s.GetLimits().GetRequestsPerMinute() > 0 {
+			a.requests.Take(1)
+		}
 		c.claims[s.GetId()] = a.tokens.Take(r.GetTokens())
 		answer.Balances = append(answer.Balances, &ratelimitv1.Balance{
 			Scope: s.GetKind(), Dimension: ratelimitv1.Dimension_DIMENSION_REQUESTS,
@@ -143,6 +154,10 @@ func (f *fake) Reserve(ctx context.Context, r *ratelimitv1.ReserveRequest, _ ...
 				Scope: s.GetKind(), Dimension: ratelimitv1.Dimension_DIMENSION_TOKENS,
 				Limit: n, Remaining: a.tokens.Left(), ResetAfter: durationpb.New(a.tokens.Reset()),
 			})
+		}
+		if s.GetLimits().GetBudgetUsd() > 0 {
+			a.money.hold(r.GetCostPicoUsd())
+			answer.Balances = append(answer.Balances, a.money.balance(s))
 		}
 	}
 	f.calls[r.GetReservationId()] = c
@@ -163,6 +178,8 @@ func (f *fake) refusal(r *ratelimitv1.ReserveRequest, s *ratelimitv1.Scope) *rat
 		return no(ratelimitv1.Dimension_DIMENSION_TOKENS, l.GetTokensPerMinute(), a.tokens.Wait(r.GetTokens()))
 	case l.GetConcurrentRequests() > 0 && a.taken() >= l.GetConcurrentRequests():
 		return no(ratelimitv1.Dimension_DIMENSION_CONCURRENCY, l.GetConcurrentRequests(), time.Second)
+	case l.GetBudgetUsd() > 0:
+		return a.money.refusal(r, s, f.unseeded)
 	}
 	return nil
 }
@@ -193,9 +210,12 @@ func (f *fake) Settle(ctx context.Context, r *ratelimitv1.SettleRequest, _ ...gr
 	c.settled = true
 	for _, s := range r.GetScopes() {
 		a := f.shared(r.GetTenant(), s)
-		a.places--
+		if s.GetLimits().GetConcurrentRequests() > 0 {
+			a.places--
+		}
 		a.tokens.Return(c.claims[s.GetId()], c.tokens-r.GetTokens())
 		a.tokens.Spend(max(0, r.GetTokens()-c.tokens))
+		a.money.settle(c.cost, r.GetCostPicoUsd())
 	}
 	return &ratelimitv1.SettleResponse{}, nil
 }

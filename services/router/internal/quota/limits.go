@@ -1,16 +1,14 @@
 package quota
 
-import (
-	"fmt"
-	"time"
+import ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
-	"github.com/headgate-mesh/headgate/kit/fault"
-)
-
-// limits bound one account; zero is no limit.
+// limits bound one account, but for its budget; zero is no limit.
 type limits struct{ requests, tokens, concurrency int64 }
+
+func unlimited(l *ratelimitv1.Limits) bool {
+	return l == nil ||
+		l.RequestsPerMinute == 0 && l.TokensPerMinute == 0 && l.ConcurrentRequests == 0 && l.BudgetUsd == 0
+}
 
 func limitsOf(l *ratelimitv1.Limits) limits {
 	if l == nil {
@@ -43,38 +41,13 @@ func (c *claim) tooLarge() error {
 			return larger(c.names[i].kind, ratelimitv1.Dimension_DIMENSION_TOKENS, l.tokens)
 		}
 	}
+	if c.money == nil {
+		return nil
+	}
+	for i, b := range c.money.budgets {
+		if b.pico > 0 && c.money.cost > b.pico {
+			return dearer(c.names[i].kind, b.pico, b.period)
+		}
+	}
 	return nil
-}
-
-// words are the names of metadata in errors.v1.
-func words(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension) (scope, dimension string) {
-	scope, dimension = "key", "requests"
-	if k == ratelimitv1.ScopeKind_SCOPE_KIND_TENANT {
-		scope = "tenant"
-	}
-	switch d {
-	case ratelimitv1.Dimension_DIMENSION_TOKENS:
-		dimension = "tokens"
-	case ratelimitv1.Dimension_DIMENSION_CONCURRENCY:
-		dimension = "concurrency"
-	}
-	return scope, dimension
-}
-
-func larger(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension, limit int64) error {
-	scope, dimension := words(k, d)
-	return fault.New(errorsv1.Reason_REASON_LARGER_THAN_LIMIT,
-		"the request can use more %s than the limit of the %s allows in a minute: shorten it or lower its output bound", dimension, scope).
-		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(limit))
-}
-
-func limited(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension, limit int64, wait time.Duration) error {
-	scope, dimension := words(k, d)
-	per := " per minute"
-	if d == ratelimitv1.Dimension_DIMENSION_CONCURRENCY {
-		dimension, per = "concurrency", " requests at once"
-	}
-	return fault.New(errorsv1.Reason_REASON_RATE_LIMITED,
-		"the %s limit of the %s (%d%s) is used up: wait and repeat", dimension, scope, limit, per).
-		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(limit)).After(max(wait, time.Millisecond))
 }

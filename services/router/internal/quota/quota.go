@@ -1,6 +1,6 @@
 // Package quota is what the router holds of the limits of keys and tenants, so that most calls need not ask for them: it
 // takes a stock in advance where plenty is left, asks for each call where little is, and decides by its own part of the
-// limits where nobody answers.
+// limits where nobody answers. Of money there is no stock: who has a budget is asked for each time.
 package quota
 
 import (
@@ -22,6 +22,19 @@ type Account struct {
 	Tenant, KeyID string
 	// Key and TenantLimits are the limits in force; nil means none.
 	Key, TenantLimits *ratelimitv1.Limits
+}
+
+// Budgeted reports whether it has a budget in money: what a call may cost has to be known then.
+func (a Account) Budgeted() bool {
+	return a.Key.GetBudgetUsd() != 0 || a.TenantLimits.GetBudgetUsd() != 0
+}
+
+// Amount is what a call uses, or can use at most.
+type Amount struct {
+	// Tokens are input and output together.
+	Tokens int64
+	// PicoUSD is what they cost, in 10^-12 US dollars. It counts where the account has a budget.
+	PicoUSD int64
 }
 
 // Options configure a Keeper. Zero values have defaults.
@@ -53,7 +66,9 @@ type Keeper struct {
 	health health
 	// settles are told at once, gathered together with others.
 	settles, gathered chan *ratelimitv1.SettleRequest
-	hungry            chan struct{}
+	// debts were spent while nobody answered, and are told once somebody does.
+	debts  chan *ratelimitv1.SettleRequest
+	hungry chan struct{}
 
 	mu     sync.Mutex
 	active []*stock // that are renewed
@@ -71,7 +86,8 @@ const maxSettles = 1 << 16
 func New(client ratelimitv1.RateLimitServiceClient, o Options) *Keeper {
 	k := &Keeper{
 		client: client, holder: o.Holder + "-" + rand.Text(), clock: o.Clock, log: o.Logger, timeout: o.Timeout,
-		settles: make(chan *ratelimitv1.SettleRequest, maxSettles), gathered: make(chan *ratelimitv1.SettleRequest, maxSettles), hungry: make(chan struct{}, 1),
+		settles: make(chan *ratelimitv1.SettleRequest, maxSettles), gathered: make(chan *ratelimitv1.SettleRequest, maxSettles),
+		debts: make(chan *ratelimitv1.SettleRequest, maxSettles), hungry: make(chan struct{}, 1),
 	}
 	if k.clock == nil {
 		k.clock = time.Now
@@ -98,32 +114,38 @@ func (k *Keeper) lost(cause string) {
 // Degraded reports whether limits are held without the shared accounts: by this router alone, or by the service alone.
 func (k *Keeper) Degraded() bool { return k.health.degraded() }
 
-// Reserve takes what a call may use, of tokens at most so many. It returns RATE_LIMITED or LARGER_THAN_LIMIT where a
-// limit is in the way, OVERLOADED where nobody could tell in time, and the error of ctx where that ends first. It waits at
-// most Timeout. Where nothing is limited it returns nil, a reservation of nothing. The caller settles the reservation.
-func (k *Keeper) Reserve(ctx context.Context, a Account, requestID string, tokens int64) (*Reservation, error) {
-	c := claim{tokens: max(tokens, 0)}
-	c.limits[0], c.limits[1] = limitsOf(a.Key), limitsOf(a.TenantLimits)
-	if c.limits[0].none() && c.limits[1].none() {
+// Reserve takes the most that a call may use. It returns RATE_LIMITED, BUDGET_EXHAUSTED or LARGER_THAN_LIMIT where a
+// limit is in the way, OVERLOADED where nobody could tell in time, SERVICE_UNAVAILABLE where a budget can't be checked, and
+// the error of ctx where that ends first. It waits at most Timeout. Where nothing is limited it returns nil, a reservation
+// of nothing. The caller settles the reservation. Who has a budget is never paid from stock.
+func (k *Keeper) Reserve(ctx context.Context, a Account, requestID string, most Amount) (*Reservation, error) {
+	if unlimited(a.Key) && unlimited(a.TenantLimits) {
 		return nil, nil
 	}
-	c.names[0] = name{tenant: a.Tenant, id: a.KeyID, kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY}
-	c.names[1] = name{tenant: a.Tenant, id: a.Tenant, kind: ratelimitv1.ScopeKind_SCOPE_KIND_TENANT}
+	c := a.claim(most)
 	if err := c.tooLarge(); err != nil {
 		return nil, err
+	}
+	if c.money != nil {
+		return k.reserveMoney(ctx, &c, requestID)
 	}
 	if r := k.fromStock(&c); r != nil {
 		return r, nil
 	}
+	return k.decide(ctx, &c, requestID)
+}
+
+// decide has the service decide, or decides alone where nobody answers.
+func (k *Keeper) decide(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
 	if !k.health.Gone() {
-		if r, err := k.ask(ctx, &c, requestID); r != nil || err != nil {
+		if r, err := k.ask(ctx, c, requestID); r != nil || err != nil {
 			return r, err
 		}
 	}
 	if !k.settledIn() {
 		return nil, tooLate(errNotMet)
 	}
-	return k.alone(&c)
+	return k.alone(c)
 }
 
 // Ready is nil once this router knows how many share the limits, or has waited long enough for somebody to tell.
@@ -145,4 +167,20 @@ type claim struct {
 	names  [2]name
 	limits [2]limits
 	tokens int64
+	// money is set where one of them has a budget.
+	money *price
 }
+
+func (a *Account) claim(most Amount) (c claim) {
+	c.tokens = max(most.Tokens, 0)
+	c.limits[0], c.limits[1] = limitsOf(a.Key), limitsOf(a.TenantLimits)
+	if a.Budgeted() {
+		c.money = a.price(most.PicoUSD)
+	}
+	c.names[0] = name{tenant: a.Tenant, id: a.KeyID, kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY}
+	c.names[1] = name{tenant: a.Tenant, id: a.Tenant, kind: ratelimitv1.ScopeKind_SCOPE_KIND_TENANT}
+	return c
+}
+
+// none reports that an account has no limit at all.
+func (c *claim) none(i int) bool { return c.limits[i].none() && !c.budgeted(i) }

@@ -39,7 +39,7 @@ func inBubble(t *testing.T, run func(t *testing.T, f *fake, k *quota.Keeper)) {
 // mustReserve reserves or fails the test.
 func mustReserve(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64) *quota.Reservation {
 	t.Helper()
-	r, err := k.Reserve(t.Context(), a, "req", tokens)
+	r, err := k.Reserve(t.Context(), a, "req", quota.Amount{Tokens: tokens})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func mustReserve(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64) *
 
 func mustRefuse(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64, reason errorsv1.Reason, scope, dimension, limit string) *fault.Error {
 	t.Helper()
-	_, err := k.Reserve(t.Context(), a, "req", tokens)
+	_, err := k.Reserve(t.Context(), a, "req", quota.Amount{Tokens: tokens})
 	var f *fault.Error
 	if !errors.As(err, &f) {
 		t.Fatalf("%v, want a fault", err)
@@ -67,7 +67,7 @@ func TestNoLimits(t *testing.T) {
 		if r != nil {
 			t.Error("a reservation of nothing isn't nil")
 		}
-		r.Settle(5, false)
+		r.Settle(quota.Amount{Tokens: 5}, false)
 		if r.Balances() != nil {
 			t.Error("balances without limits")
 		}
@@ -87,10 +87,10 @@ func TestRefusals(t *testing.T) {
 		mustRefuse(t, k, a, 0, errorsv1.Reason_REASON_RATE_LIMITED, "key", "requests", "2")
 		time.Sleep(time.Minute)
 		mustRefuse(t, k, a, 0, errorsv1.Reason_REASON_RATE_LIMITED, "tenant", "concurrency", "2")
-		one.Settle(50, false)
-		two.Settle(5, false)
+		one.Settle(quota.Amount{Tokens: 50}, false)
+		two.Settle(quota.Amount{Tokens: 5}, false)
 		synctest.Wait()
-		mustReserve(t, k, a, 0).Settle(0, false)
+		mustReserve(t, k, a, 0).Settle(quota.Amount{}, false)
 	})
 }
 
@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 func warm(t *testing.T, k *quota.Keeper, a quota.Account, tokens int64) {
 	t.Helper()
 	for range 50 {
-		mustReserve(t, k, a, tokens).Settle(tokens, false)
+		mustReserve(t, k, a, tokens).Settle(quota.Amount{Tokens: tokens}, false)
 		time.Sleep(10 * time.Millisecond)
 	}
 	time.Sleep(1100 * time.Millisecond)
@@ -113,7 +113,7 @@ func TestPlentyIsPaidFromStock(t *testing.T) {
 		warm(t, k, a, 100)
 		before, _, _ := f.counts()
 		for range 500 {
-			mustReserve(t, k, a, 100).Settle(100, false)
+			mustReserve(t, k, a, 100).Settle(quota.Amount{Tokens: 100}, false)
 			time.Sleep(10 * time.Millisecond)
 		}
 		if after, _, _ := f.counts(); after != before {
@@ -144,8 +144,8 @@ func TestUnusedTokensComeBack(t *testing.T) {
 				r := mustReserve(t, k, a, 1500)
 				time.Sleep(wait)
 				_, before, _ := f.left("acme", scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", l))
-				r.Settle(500, false)
-				r.Settle(0, true)
+				r.Settle(quota.Amount{Tokens: 500}, false)
+				r.Settle(quota.Amount{}, true)
 				began := time.Now()
 				time.Sleep(5 * time.Second)
 				_, after, held := f.left("acme", scope(ratelimitv1.ScopeKind_SCOPE_KIND_KEY, "k1", l))
@@ -153,7 +153,7 @@ func TestUnusedTokensComeBack(t *testing.T) {
 				if got := after + held - before - refilled; wait > 0 && (got < 990 || got > 1000) {
 					t.Errorf("%d came back, want 1000", got)
 				}
-				big.Settle(500_000, false)
+				big.Settle(quota.Amount{Tokens: 500_000}, false)
 			})
 		})
 	}
@@ -163,7 +163,7 @@ func TestOverrunBlocks(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *fake, k *quota.Keeper) {
 		a := account(&ratelimitv1.Limits{TokensPerMinute: 60_000}, nil)
 		warm(t, k, a, 10)
-		mustReserve(t, k, a, 10).Settle(90_000, false)
+		mustReserve(t, k, a, 10).Settle(quota.Amount{Tokens: 90_000}, false)
 		time.Sleep(50 * time.Millisecond)
 		synctest.Wait()
 		f := mustRefuse(t, k, a, 10, errorsv1.Reason_REASON_RATE_LIMITED, "key", "tokens", "60000")
@@ -185,7 +185,7 @@ func TestBalances(t *testing.T) {
 		if n := all[0].GetRemaining(); n < 950 || n > 1000 {
 			t.Errorf("%d requests left", n)
 		}
-		r.Settle(100, false)
+		r.Settle(quota.Amount{Tokens: 100}, false)
 	})
 }
 
@@ -204,14 +204,14 @@ func TestOutage(t *testing.T) {
 				hold(t, f, quota.Options{Holder: "other"}) // two routers: half of the limit each
 				time.Sleep(1100 * time.Millisecond)
 				a := account(&ratelimitv1.Limits{RequestsPerMinute: 60, ConcurrentRequests: 80}, nil)
-				mustReserve(t, k, a, 0).Settle(0, false)
+				mustReserve(t, k, a, 0).Settle(quota.Amount{}, false)
 				end := begin(f)
 				admitted, began := 0, time.Now()
 				for i := range 200 {
 					asked := time.Now()
-					if r, err := k.Reserve(t.Context(), a, "req", 0); err == nil {
+					if r, err := k.Reserve(t.Context(), a, "req", quota.Amount{}); err == nil {
 						admitted++
-						r.Settle(0, false)
+						r.Settle(quota.Amount{}, false)
 					}
 					if took := time.Since(asked); took > 130*time.Millisecond || (i > 0 && took > 0) {
 						t.Fatalf("decision %d took %v", i, took)
@@ -229,7 +229,7 @@ func TestOutage(t *testing.T) {
 					t.Error("still degraded")
 				}
 				before, _, _ := f.counts()
-				mustReserve(t, k, a, 0).Settle(0, false)
+				mustReserve(t, k, a, 0).Settle(quota.Amount{}, false)
 				if after, _, _ := f.counts(); after == before {
 					t.Error("the service isn't asked again")
 				}
@@ -280,7 +280,7 @@ func TestServiceAlone(t *testing.T) {
 		f.mu.Lock()
 		f.degraded = true
 		f.mu.Unlock()
-		mustReserve(t, k, account(plenty, nil), 0).Settle(0, false)
+		mustReserve(t, k, account(plenty, nil), 0).Settle(quota.Amount{}, false)
 		if !k.Degraded() {
 			t.Error("a service that decides alone isn't told")
 		}
@@ -293,7 +293,7 @@ func TestCallerLeaves(t *testing.T) {
 		defer end()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 		defer cancel()
-		_, err := k.Reserve(ctx, account(&ratelimitv1.Limits{RequestsPerMinute: 60}, nil), "req", 0)
+		_, err := k.Reserve(ctx, account(&ratelimitv1.Limits{RequestsPerMinute: 60}, nil), "req", quota.Amount{})
 		if f := fault.From(err); err == nil || f.Reason != errorsv1.Reason_REASON_TIMEOUT {
 			t.Errorf("%v", err)
 		}
@@ -327,12 +327,12 @@ func TestStreamsOnOneLimit(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(uint64(i), 7))
 				for range 100 {
 					n := rnd.Int64N(3000)
-					if r, err := keepers[i%2].Reserve(t.Context(), a, strconv.Itoa(i), n); err == nil {
+					if r, err := keepers[i%2].Reserve(t.Context(), a, strconv.Itoa(i), quota.Amount{Tokens: n}); err == nil {
 						check(0, n)
 						time.Sleep(time.Duration(rnd.IntN(3000)) * time.Millisecond)
 						used := rnd.Int64N(n + 1)
 						check(used, -n)
-						r.Settle(used, false)
+						r.Settle(quota.Amount{Tokens: used}, false)
 					}
 					time.Sleep(time.Duration(rnd.IntN(100)) * time.Millisecond)
 				}
@@ -378,11 +378,11 @@ func TestOldCallsTakeNothingFromNewOnes(t *testing.T) {
 		time.Sleep(2 * time.Minute) // all of it refills
 		before, _, _ := f.counts()
 		for len(old) > 0 {
-			if _, err := k.Reserve(t.Context(), a, "req", 400); err == nil {
+			if _, err := k.Reserve(t.Context(), a, "req", quota.Amount{Tokens: 400}); err == nil {
 				all = append(all, spent{at: time.Now(), tokens: 400})
 			}
 			if len(all)%10 == 0 {
-				old[0].Settle(0, false)
+				old[0].Settle(quota.Amount{}, false)
 				old = old[1:]
 			}
 			time.Sleep(5 * time.Millisecond)
@@ -430,12 +430,12 @@ func waves(t *testing.T, k *quota.Keeper, a quota.Account, r *rand.Rand, began t
 			time.Sleep(90*time.Second - phase + time.Duration(r.IntN(1000))*time.Millisecond)
 			continue
 		}
-		if reservation, err := k.Reserve(t.Context(), a, "req", n); err == nil {
+		if reservation, err := k.Reserve(t.Context(), a, "req", quota.Amount{Tokens: n}); err == nil {
 			all = append(all, spent{at: time.Now(), tokens: used})
 			open.Add(1)
 			time.AfterFunc(time.Duration(r.IntN(100))*time.Second, func() {
 				defer open.Done()
-				reservation.Settle(used, false)
+				reservation.Settle(quota.Amount{Tokens: used}, false)
 			})
 		}
 		time.Sleep(pause)
@@ -449,7 +449,7 @@ func TestRareCallsAreAskedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fake, k *quota.Keeper) {
 		a := account(plenty, plenty)
 		for range 10 {
-			mustReserve(t, k, a, 100).Settle(100, false)
+			mustReserve(t, k, a, 100).Settle(quota.Amount{Tokens: 100}, false)
 			time.Sleep(3 * time.Second)
 		}
 		synctest.Wait()
@@ -458,6 +458,6 @@ func TestRareCallsAreAskedFor(t *testing.T) {
 			t.Errorf("%d of 10 calls asked, %d are held", reserves, held)
 		}
 		time.Sleep(10 * time.Minute)
-		mustReserve(t, k, a, 100).Settle(100, false)
+		mustReserve(t, k, a, 100).Settle(quota.Amount{Tokens: 100}, false)
 	})
 }

@@ -19,22 +19,32 @@ type Reservation struct {
 	// batches are set where the call was paid from stock.
 	batches [2]*batch
 	// asked is set where the service was asked.
-	asked *ratelimitv1.ReserveRequest
-	told  []*ratelimitv1.Balance
+	asked *asked
 	// alone is set where this router decided alone.
 	alone *[2]own
+	// money is set where the account has a budget.
+	money *spending
 }
 
-// own are the claims of a call on this router's part.
-type own struct{ requests, tokens bucket.Claim }
+// asked is what the service was asked, and how the limits stood after it.
+type asked struct {
+	request *ratelimitv1.ReserveRequest
+	told    []*ratelimitv1.Balance
+}
 
-// Settle ends it with the tokens that were used; unused says that the call never reached a provider. Only the first call
-// does anything. It never waits.
-func (r *Reservation) Settle(tokens int64, unused bool) {
+// own are the claims of a call on this router's part; seen is its purse's.
+type own struct {
+	requests, tokens bucket.Claim
+	seen             time.Time
+}
+
+// Settle ends it with what was used; unused says that the call never reached a provider. Only the first call does
+// anything. It never waits.
+func (r *Reservation) Settle(used Amount, unused bool) {
 	if r == nil || r.settled.Swap(true) {
 		return
 	}
-	tokens = max(tokens, 0)
+	tokens := max(used.Tokens, 0)
 	wake, now, routers := false, r.keeper.clock(), r.keeper.live.Load()
 	for i, s := range r.stocks {
 		if s == nil {
@@ -57,11 +67,21 @@ func (r *Reservation) Settle(tokens int64, unused bool) {
 	if wake {
 		r.keeper.wake()
 	}
+	var cost int64
+	if r.money != nil {
+		cost = r.money.settle(r.keeper, max(used.PicoUSD, 0))
+	}
 	if r.asked != nil {
-		r.keeper.enqueue(&ratelimitv1.SettleRequest{
-			ReservationId: r.asked.GetReservationId(), Holder: r.asked.GetHolder(), Tenant: r.asked.GetTenant(),
-			Scopes: r.asked.GetScopes(), Tokens: tokens, Unused: unused,
-		})
+		s := settlement(r.asked.request)
+		s.Tokens, s.CostPicoUsd, s.Unused = tokens, cost, unused
+		r.keeper.enqueue(s)
+	}
+}
+
+// settlement is the beginning of the end of what was asked for.
+func settlement(r *ratelimitv1.ReserveRequest) *ratelimitv1.SettleRequest {
+	return &ratelimitv1.SettleRequest{
+		ReservationId: r.GetReservationId(), Holder: r.GetHolder(), Tenant: r.GetTenant(), Scopes: r.GetScopes(),
 	}
 }
 
@@ -90,7 +110,7 @@ func (r *Reservation) Balances() []*ratelimitv1.Balance {
 		return nil
 	}
 	if r.asked != nil {
-		return tightest(r.told)
+		return tightest(r.asked.told)
 	}
 	now := r.keeper.clock()
 	var all []*ratelimitv1.Balance

@@ -22,12 +22,16 @@ const (
 	gather, together = 50 * time.Millisecond, 256
 )
 
-// enqueue has a reservation settled, without waiting: at once where somebody may wait for its place, else together with
-// others.
+// few is how many settlements of money are told at once: where there are more, together is sooner.
+const few = 64
+
+// enqueue has a reservation settled, without waiting: at once where somebody may wait for its place or its money, else
+// together with others.
 func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest) {
 	queue := k.gathered
 	for _, scope := range s.GetScopes() {
-		if scope.GetLimits().GetConcurrentRequests() > 0 {
+		l := scope.GetLimits()
+		if l.GetConcurrentRequests() > 0 || (l.GetBudgetUsd() != 0 && len(k.settles) < few) {
 			queue = k.settles
 		}
 	}
@@ -45,6 +49,7 @@ func (k *Keeper) settleAll(ctx context.Context) {
 		wg.Go(func() { k.settler(ctx) })
 	}
 	wg.Go(func() { k.gatherer(ctx) })
+	wg.Go(func() { k.repay(ctx) })
 	wg.Wait()
 }
 

@@ -36,13 +36,19 @@ func (s *shelves) of(n name) *shelf { return &s.all[maphash.String(s.seed, n.id)
 
 // lock returns the stock of an account with its lock held.
 func (s *shelves) lock(n name, l limits) *stock {
+	st := s.hold(n)
+	if st.limits != l {
+		st.change(l)
+	}
+	return st
+}
+
+// hold is lock, whatever the limits.
+func (s *shelves) hold(n name) *stock {
 	for {
 		st := s.find(n)
 		st.mu.Lock()
 		if !st.gone {
-			if st.limits != l {
-				st.change(l)
-			}
 			return st
 		}
 		st.mu.Unlock()
@@ -83,7 +89,7 @@ type pair [2]*stock
 func (s *shelves) lockBoth(c *claim) pair {
 	var p pair
 	for i := range p {
-		if !c.limits[i].none() {
+		if !c.none(i) {
 			p[i] = s.lock(c.names[i], c.limits[i])
 		}
 	}
@@ -119,7 +125,7 @@ func (s *stock) idle(now time.Time) bool {
 		return false
 	}
 	defer s.mu.Unlock()
-	if s.listed || s.open > 0 || now.Sub(s.missed) < forgetAfter {
+	if s.listed || s.open > 0 || now.Sub(s.missed) < forgetAfter || now.Sub(s.purse.seen) < forgetAfter {
 		return false
 	}
 	s.gone = true

@@ -40,6 +40,7 @@ type stock struct {
 	told told
 	// aloneRequests and aloneTokens are this router's part, for when nobody answers.
 	aloneRequests, aloneTokens bucket.Bucket
+	purse                      purse
 }
 
 // told is how the shared account stood.

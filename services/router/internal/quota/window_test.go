@@ -91,18 +91,18 @@ func saturate(t *testing.T, keepers []*quota.Keeper, perMinute int64, d time.Dur
 func ask(ctx context.Context, k *quota.Keeper, a quota.Account, id string, refused func()) (all []admission) {
 	for range warmUp { // half of what refills: stocks are held when the saturation begins
 		began := time.Now()
-		if r, err := k.Reserve(ctx, a, id, 0); err == nil {
+		if r, err := k.Reserve(ctx, a, id, quota.Amount{}); err == nil {
 			all = append(all, admission{asked: began, known: time.Now()})
-			r.Settle(0, false)
+			r.Settle(quota.Amount{}, false)
 		}
 		time.Sleep(warmPause(a.TenantLimits.GetRequestsPerMinute()))
 	}
 	for ctx.Err() == nil {
 		began := time.Now()
-		r, err := k.Reserve(ctx, a, id, 0)
+		r, err := k.Reserve(ctx, a, id, quota.Amount{})
 		if err == nil {
 			all = append(all, admission{asked: began, known: time.Now()})
-			r.Settle(0, false)
+			r.Settle(quota.Amount{}, false)
 			continue
 		}
 		refused()

@@ -8,13 +8,11 @@ import (
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
-	"github.com/headgate-mesh/headgate/services/router/internal/steer"
 )
 
 // fromCache answers with what was kept; false where a provider has to be asked.
 func (c *call) fromCache(ctx context.Context, p plan.Plan) (done bool, err error) {
-	wanted := p.Wishes.Cache != steer.CacheOff && (p.Wishes.Cache != "" || p.Cache)
-	if !wanted || c.request.GetOperation() == routerv1.Operation_OPERATION_COUNT_TOKENS {
+	if !p.Cached() || c.Operation == routerv1.Operation_OPERATION_COUNT_TOKENS {
 		return false, nil
 	}
 	began := time.Now()
@@ -26,7 +24,7 @@ func (c *call) fromCache(ctx context.Context, p plan.Plan) (done bool, err error
 	c.books.Cached(hit.Provider, hit.Model, began)
 	return true, hit.Replay(func(m *routerv1.RelayResponse) error {
 		if m.GetHead() != nil {
-			m.Head.Headers = c.edge.WithLimits(m.GetHead().GetHeaders(), c.books.Reservation().Balances())
+			m.Head.Headers = c.Edge.WithLimits(m.GetHead().GetHeaders(), c.books.Reservation().Balances())
 		}
 		return c.out.Send(m)
 	})
@@ -34,8 +32,8 @@ func (c *call) fromCache(ctx context.Context, p plan.Plan) (done bool, err error
 
 func (c *call) question(p plan.Plan) answers.Ask {
 	ask := answers.Ask{
-		Tenant: c.books.Account(), Dialect: c.edge.Dialect, Operation: c.request.GetOperation(), Model: p.Model,
-		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Body: c.body(), Stream: c.facts.Stream,
+		Tenant: c.books.Account(), Dialect: c.Edge.Dialect, Operation: c.Operation, Model: p.Model,
+		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Body: c.Body(), Stream: c.Facts.Stream,
 		Sensitivity: p.Wishes.Sensitivity, Wish: p.Wishes.Cache, On: p.Cache, TTL: p.Wishes.CacheTTL,
 	}
 	for _, t := range p.Targets {

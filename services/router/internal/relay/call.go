@@ -3,14 +3,12 @@ package relay
 import (
 	"context"
 
-	"github.com/headgate-mesh/headgate/dialect"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/answers"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
-	"github.com/headgate-mesh/headgate/services/router/internal/edge"
-	"github.com/headgate-mesh/headgate/services/router/internal/plan"
+	"github.com/headgate-mesh/headgate/services/router/internal/incoming"
 	"github.com/headgate-mesh/headgate/services/router/internal/provider"
 )
 
@@ -20,12 +18,11 @@ type sender interface {
 
 // call is one client's request over all attempts at answering it. It belongs to one goroutine.
 type call struct {
+	*incoming.Request
+
 	server    *Server
 	out       sender
 	request   *routerv1.RelayRequest
-	edge      *edge.Edge
-	facts     dialect.Facts
-	content   plan.Body
 	books     *account.Call
 	fill      *answers.Fill
 	requestID string
@@ -45,8 +42,8 @@ type call struct {
 func (c *call) relay(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
 	c.unshown = nil
 	a, err := t.Provider.Relay(ctx, provider.Call{
-		Dialect: c.edge.Dialect, Operation: c.request.GetOperation(),
-		Body: c.body(), Facts: c.facts, Model: t.Model,
+		Dialect: c.Edge.Dialect, Operation: c.Operation,
+		Body: c.Body(), Facts: c.Facts, Model: t.Model,
 		Headers: c.request.GetHeaders(), Query: c.request.GetQuery(), Silences: t.Silences,
 	})
 	if err != nil {

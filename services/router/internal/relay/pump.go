@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -115,6 +116,11 @@ func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 		if verdict.Action != dialect.Drop {
 			p.hold(frame.Raw, s.Ready())
 		}
+		if p.seen.Metered() && verdict.Action == dialect.Forward {
+			if err := p.seen.Afford(s.Reading()); err != nil {
+				return p.broken(s.Reading(), cmp.Or(p.flush(false), err))
+			}
+		}
 		switch verdict.Action {
 		case dialect.Terminal:
 			p.seen.Reading(s.Reading())
@@ -157,7 +163,7 @@ func (p *pump) flush(ready bool) error {
 // failed ends a stream whose provider said that it failed: another attempt's chance, or the client's to read.
 func (p *pump) failed(s provider.Stream, frame sse.Frame) (settled bool, err error) {
 	status := http.StatusBadGateway
-	if err := p.call.edge.FrameError(frame); err != nil {
+	if err := p.call.Edge.FrameError(frame); err != nil {
 		status = fault.From(err).HTTPStatus()
 	}
 	failure := fault.New(errorsv1.Reason_REASON_PROVIDER_ERROR, "the provider's stream failed with %d", status).
@@ -231,7 +237,7 @@ func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) 
 	cause = p.number.Describe(cause)
 	p.seen.Book(cause)
 	p.endLine()
-	p.held = append(p.held, p.call.edge.ErrorFrame(fault.From(cause), p.call.requestID)...)
+	p.held = append(p.held, p.call.Edge.ErrorFrame(fault.From(cause), p.call.requestID)...)
 	p.call.told = true
 	if err := p.send(p.held, trailer(r, false)); err != nil {
 		return true, err
@@ -242,7 +248,7 @@ func (p *pump) broken(r dialect.Reading, cause error) (settled bool, err error) 
 // send sends the head with the first message.
 func (p *pump) send(data []byte, t *routerv1.RelayTrailer) error {
 	if p.head != nil {
-		p.head.Headers = p.call.edge.WithLimits(p.head.Headers, p.call.books.Reservation().Balances())
+		p.head.Headers = p.call.Edge.WithLimits(p.head.Headers, p.call.books.Reservation().Balances())
 		if p.call.fill != nil {
 			missed(p.head)
 		}

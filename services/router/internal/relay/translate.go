@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -21,16 +22,16 @@ func (c *call) translate(ctx context.Context, t catalog.Target, p *pump) (settle
 	c.unshown = nil
 	p.head.Status = http.StatusOK
 	p.head.Headers = []*routerv1.Header{{Name: "content-type", Value: "application/json"}}
-	if c.request.GetOperation() == routerv1.Operation_OPERATION_EMBED {
+	if c.Operation == routerv1.Operation_OPERATION_EMBED {
 		return c.embed(ctx, t, p)
 	}
 	if err := c.read(); err != nil {
 		return true, err
 	}
 	switch {
-	case c.request.GetOperation() == routerv1.Operation_OPERATION_COUNT_TOKENS:
+	case c.Operation == routerv1.Operation_OPERATION_COUNT_TOKENS:
 		return c.count(ctx, t, p)
-	case c.facts.Stream:
+	case c.Facts.Stream:
 		settled, err = c.stream(ctx, t, p)
 	default:
 		settled, err = c.whole(ctx, t, p)
@@ -38,21 +39,10 @@ func (c *call) translate(ctx context.Context, t catalog.Target, p *pump) (settle
 	return settled, c.inClientsWords(err)
 }
 
-// read translates the request, once for all targets. Its errors are the client's own.
-func (c *call) read() error {
-	if c.prompt != nil {
-		return nil
-	}
-	prompt, err := c.edge.DecodeRequest(c.body())
-	if err != nil {
-		return err
-	}
-	c.warnings, err = cross.Settle(prompt, c.edge.Dialect)
-	if err != nil {
-		return err
-	}
-	c.prompt = prompt
-	return nil
+// read translates the request. Its errors are the client's own.
+func (c *call) read() (err error) {
+	c.prompt, c.warnings, err = c.Prompt()
+	return err
 }
 
 // inClientsWords names fields as the client named them.
@@ -60,13 +50,13 @@ func (c *call) inClientsWords(err error) error {
 	if err == nil {
 		return nil
 	}
-	return cross.Error(err, c.edge.Dialect)
+	return cross.Error(err, c.Edge.Dialect)
 }
 
 func (c *call) warn(p *pump, upstreamRequestID string, warnings []string) {
 	p.seen.Answered(http.StatusOK, upstreamRequestID)
 	p.head.UpstreamRequestId = upstreamRequestID
-	p.head.Warnings = append(append([]string{}, c.warnings...), cross.Warnings(warnings, c.edge.Dialect)...)
+	p.head.Warnings = append(append([]string{}, c.warnings...), cross.Warnings(warnings, c.Edge.Dialect)...)
 }
 
 // whole asks for an answer that isn't a stream.
@@ -77,13 +67,13 @@ func (c *call) whole(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	}
 	completion := answer.GetCompletion()
 	c.warn(p, answer.GetUpstreamRequestId(), answer.GetWarnings())
-	return true, p.complete(c.edge.EncodeResponse(cross.Answer(completion, t.Model)), provider.Reading(completion))
+	return true, p.complete(c.Edge.EncodeResponse(cross.Answer(completion, t.Model)), provider.Reading(completion))
 }
 
 // stream asks for a stream.
 func (c *call) stream(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
 	p.head.Stream, p.head.Headers = true, nil
-	v := &voice{pump: p, encoder: c.edge.NewEncoder(dialect.Ask{Model: t.Model, Stream: true, IncludeUsage: c.facts.IncludeUsage})}
+	v := &voice{pump: p, encoder: c.Edge.NewEncoder(dialect.Ask{Model: t.Model, Stream: true, IncludeUsage: c.Facts.IncludeUsage})}
 	err = t.Provider.StreamChat(ctx, &providerv1.StreamChatRequest{Model: t.Model, Prompt: c.prompt}, t.Silences, v.take)
 	if err == nil && !v.finished {
 		err = fault.New(errorsv1.Reason_REASON_STREAM_TRUNCATED,
@@ -123,6 +113,9 @@ func (v *voice) take(m *providerv1.StreamChatResponse, more bool) (err error) {
 	if provider.Shows(event) {
 		v.content()
 	}
+	if err := v.seen.Afford(v.reading); err != nil {
+		return cmp.Or(v.flush(false), err)
+	}
 	return v.flush(more)
 }
 
@@ -138,12 +131,12 @@ func (c *call) count(ctx context.Context, t catalog.Target, p *pump) (settled bo
 		return false, c.inClientsWords(err)
 	}
 	c.warn(p, answer.GetUpstreamRequestId(), nil)
-	return true, p.complete(c.edge.EncodeCount(n), dialect.Reading{})
+	return true, p.complete(c.Edge.EncodeCount(n), dialect.Reading{})
 }
 
 // embed asks for vectors.
 func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
-	input, err := c.edge.DecodeEmbed(c.body())
+	input, err := c.Edge.DecodeEmbed(c.Body())
 	if err != nil {
 		return true, err
 	}
@@ -153,5 +146,5 @@ func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bo
 	}
 	c.warn(p, answer.GetUpstreamRequestId(), answer.GetWarnings())
 	reading := dialect.Reading{Usage: answer.GetUsage(), Model: answer.GetModel()}
-	return true, p.complete(c.edge.EncodeEmbed(answer, c.body()), reading)
+	return true, p.complete(c.Edge.EncodeEmbed(answer, c.Body()), reading)
 }

@@ -88,7 +88,7 @@ func newTransport(connect time.Duration) *http.Transport {
 
 // Request is what is sent.
 type Request struct {
-	// Method is GET or POST.
+	// Method is GET, POST or DELETE.
 	Method string
 	// Path is joined to the base URL; it may carry a query.
 	Path string
@@ -96,8 +96,15 @@ type Request struct {
 	Header http.Header
 	// Body may be nil.
 	Body []byte
+	// Stream is a body that is made while it is sent, in place of Body, of the type ContentType. It is read once: what
+	// broke isn't repeated. It is closed when the provider has answered or the connection broke; where nothing was sent,
+	// closing it is the caller's.
+	Stream      io.ReadCloser
+	ContentType string
 	// Model is what is asked, for the choice of a key; it may be empty.
 	Model string
+	// Key, where it is one, is used in place of that choice.
+	Key credential.Lease
 }
 
 // Send returns the provider's answer, whatever its status, once the head is there. It goes to the replica with the
@@ -120,7 +127,10 @@ func (c *Client) Replicas() []*Replica { return c.replicas }
 
 // SendTo is Send to one of the Replicas.
 func (c *Client) SendTo(ctx context.Context, to *Replica, r Request) (*http.Response, error) {
-	key := c.cfg.Keys.Pick(r.Model, time.Now())
+	key := r.Key
+	if key == (credential.Lease{}) {
+		key = c.cfg.Keys.Pick(r.Model, time.Now())
+	}
 	to.inFlight.Add(1)
 	resp, err := c.roundTrip(ctx, to, r, key)
 	if err != nil {
@@ -177,7 +187,10 @@ func (c *Client) Key(resp *http.Response) credential.Lease {
 
 func (c *Client) build(ctx context.Context, to *Replica, r Request, key credential.Lease) (*http.Request, error) {
 	var body io.Reader
-	if r.Body != nil {
+	switch {
+	case r.Stream != nil:
+		body = r.Stream
+	case r.Body != nil:
 		body = bytes.NewReader(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, "", body)
@@ -189,7 +202,10 @@ func (c *Client) build(ctx context.Context, to *Replica, r Request, key credenti
 	if r.Header != nil {
 		req.Header = r.Header
 	}
-	if r.Body != nil {
+	switch {
+	case r.Stream != nil:
+		req.Header.Set("Content-Type", r.ContentType)
+	case r.Body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)

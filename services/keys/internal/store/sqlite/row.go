@@ -8,12 +8,13 @@ import (
 	"time"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
 // columns are a key's, in the order of row.
 const columns = `id, hash, name, tenant, role, models, requests_per_minute, tokens_per_minute, concurrent_requests,
-	created_at, expires_at, revoked_at, created_by, hint`
+	budget, budget_period, created_at, expires_at, revoked_at, created_by, hint`
 
 // row is a key as its columns hold it: times as microseconds since 1970, models as JSON.
 type row struct {
@@ -54,7 +55,7 @@ func (r *row) values() []any {
 	return []any{
 		k.ID, r.hash, k.Name, k.Tenant, int32(k.Role), r.models,
 		k.Limits.RequestsPerMinute, k.Limits.TokensPerMinute, k.Limits.ConcurrentRequests,
-		r.created, r.expires, r.revoked, k.CreatedBy, k.Hint,
+		k.Limits.Budget, int32(k.Limits.BudgetPeriod), r.created, r.expires, r.revoked, k.CreatedBy, k.Hint,
 	}
 }
 
@@ -63,10 +64,10 @@ type scanner interface{ Scan(into ...any) error }
 
 func scan(from scanner) (store.Key, error) {
 	var r row
-	var role int32
+	var role, period int32
 	k := &r.key
 	err := from.Scan(&k.ID, &r.hash, &k.Name, &k.Tenant, &role, &r.models,
-		&k.Limits.RequestsPerMinute, &k.Limits.TokensPerMinute, &k.Limits.ConcurrentRequests,
+		&k.Limits.RequestsPerMinute, &k.Limits.TokensPerMinute, &k.Limits.ConcurrentRequests, &k.Limits.Budget, &period,
 		&r.created, &r.expires, &r.revoked, &k.CreatedBy, &k.Hint)
 	if err != nil {
 		return store.Key{}, err
@@ -77,7 +78,7 @@ func scan(from scanner) (store.Key, error) {
 	if copy(k.Hash[:], r.hash) != len(k.Hash) || len(r.hash) != len(k.Hash) {
 		return store.Key{}, fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(r.hash))
 	}
-	k.Role = accessv1.Role(role)
+	k.Role, k.Limits.BudgetPeriod = accessv1.Role(role), ratelimitv1.BudgetPeriod(period)
 	k.Created, k.Expires, k.Revoked = time.UnixMicro(r.created).UTC(), timeOf(r.expires), timeOf(r.revoked)
 	return *k, nil
 }

@@ -21,4 +21,7 @@ var schema = []string{
 		hint TEXT NOT NULL
 	) STRICT;
 	CREATE INDEX keys_by_tenant ON keys (tenant, seq);`,
+	// Money is in 10^-12 US dollars; the period is the number of the contract.
+	`ALTER TABLE keys ADD COLUMN budget INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE keys ADD COLUMN budget_period INTEGER NOT NULL DEFAULT 0;`,
 }

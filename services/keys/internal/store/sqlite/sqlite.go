@@ -45,7 +45,7 @@ func (s *Store) Create(ctx context.Context, k store.Key) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO keys (`+columns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, r.values()...)
+	_, err = s.write.ExecContext(ctx, `INSERT INTO keys (`+columns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, r.values()...)
 	var failure *sqlite.Error
 	if errors.As(err, &failure) && failure.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
 		return store.ErrExists

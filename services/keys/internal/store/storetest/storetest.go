@@ -12,6 +12,7 @@ import (
 	"time"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
@@ -70,7 +71,10 @@ func roundTrip(t *testing.T, s store.Store) {
 	full := Key(1)
 	full.Name, full.Role = `naïve "key"; 'n' <b>`, accessv1.Role_ROLE_ADMIN
 	full.Models = []string{"claude-*", "gpt-5"}
-	full.Limits = store.Limits{RequestsPerMinute: 1, TokensPerMinute: 1 << 40, ConcurrentRequests: 3}
+	full.Limits = store.Limits{
+		RequestsPerMinute: 1, TokensPerMinute: 1 << 40, ConcurrentRequests: 3,
+		Budget: 9_223_372_000_000_000_000, BudgetPeriod: ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL,
+	}
 	full.Expires = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 	for i := range full.Hash {
 		full.Hash[i] = byte(i * 8)

@@ -13,7 +13,9 @@ import (
 type account struct {
 	kind   ratelimitv1.ScopeKind
 	whole  store.Limits // as configured
-	limits store.Limits // this store's part
+	limits store.Limits // this store's part; money isn't divided
+	purses purses
+	owed   purse // what was settled while the budget in force wasn't known: the ledger may hear of it too late
 	// requests and tokens are in use where limits name them.
 	requests, tokens bucket.Bucket
 	holders          map[string]*holder
@@ -50,7 +52,7 @@ func part(limit, n int64) int64 {
 }
 
 // advance brings the account to now.
-func (a *account) advance(s store.Scope, parts int64, now time.Time) {
+func (a *account) advance(s store.Scope, parts int64, divided bool, now time.Time) {
 	a.kind, a.whole, a.seen = s.Kind, s.Limits, now
 	a.limits = store.Limits{
 		Requests: part(s.Limits.Requests, parts), Tokens: part(s.Limits.Tokens, parts),
@@ -59,6 +61,7 @@ func (a *account) advance(s store.Scope, parts int64, now time.Time) {
 	a.expire(now)
 	a.refill(now)
 	a.silence(now)
+	a.purses.turn(now, divided)
 }
 
 func (a *account) refill(now time.Time) {
@@ -153,6 +156,9 @@ func (a *account) places() int64 {
 func (a *account) idle(now time.Time) bool {
 	a.silence(now)
 	quiet := now.Sub(a.seen)
+	if a.purses.kept() && quiet < store.KeepBudget {
+		return false
+	}
 	return len(a.holders) == 0 && len(a.calls) == 0 && quiet >= 2*time.Minute && quiet >= a.requests.Reset() && quiet >= a.tokens.Reset()
 }
 
@@ -166,6 +172,9 @@ func (a *account) balances(all []store.Balance) []store.Balance {
 	}
 	if a.limits.Concurrency > 0 {
 		all = append(all, a.balance(ratelimitv1.Dimension_DIMENSION_CONCURRENCY))
+	}
+	if a.whole.Budget > 0 {
+		all = append(all, a.budget())
 	}
 	return all
 }
@@ -184,20 +193,20 @@ func (a *account) balance(d ratelimitv1.Dimension) store.Balance {
 }
 
 // refusal is why a call can't pass here, the limit with the longest wait; nil where it can.
-func (a *account) refusal(tokens int64) *store.Refusal {
+func (a *account) refusal(c store.Call) *store.Refusal {
 	var r *store.Refusal
 	if a.limits.Requests > 0 {
 		r = longer(r, a.waits(&a.requests, ratelimitv1.Dimension_DIMENSION_REQUESTS, 1, a.whole.Requests))
 	}
 	if a.limits.Tokens > 0 {
-		r = longer(r, a.waits(&a.tokens, ratelimitv1.Dimension_DIMENSION_TOKENS, tokens, a.whole.Tokens))
+		r = longer(r, a.waits(&a.tokens, ratelimitv1.Dimension_DIMENSION_TOKENS, c.Tokens, a.whole.Tokens))
 	}
-	if a.limits.Concurrency > 0 && a.places() >= a.limits.Concurrency {
+	if a.limits.Concurrency > 0 && !c.Deferred && a.places() >= a.limits.Concurrency {
 		r = longer(r, &store.Refusal{
 			Balance: a.balance(ratelimitv1.Dimension_DIMENSION_CONCURRENCY), RetryAfter: store.Unknown,
 		})
 	}
-	return r
+	return longer(r, a.affords(c.Cost))
 }
 
 // waits is the refusal of one bucket. Where this store's part is smaller than the call, a whole part will do.

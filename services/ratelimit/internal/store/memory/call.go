@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/bucket"
@@ -10,17 +11,45 @@ import (
 
 // call is a reservation under way.
 type call struct {
-	ends   time.Time
-	holder string
-	tokens int64
-	taken  []taken
-	answer store.Answer
+	made, ends time.Time
+	holder     string
+	tokens     int64
+	cost       int64
+	deferred   bool
+	taken      []taken
+	answer     store.Answer
+}
+
+// paying reports whether any account was charged with money.
+func (c *call) paying() bool {
+	return slices.ContainsFunc(c.taken, func(t taken) bool { return t.charged != nil })
+}
+
+// forgotten is when nothing of the call is needed any more.
+func (c *call) forgotten() time.Time {
+	if c.paying() {
+		return c.ends.Add(store.Linger)
+	}
+	return c.ends
+}
+
+// keeps is until when a call is remembered that is settled now; c is nil where it wasn't known.
+func keeps(c *call, x store.Settlement, now time.Time) time.Time {
+	until := now.Add(store.Keep)
+	if x.Cost > 0 || (c != nil && c.cost > 0) {
+		until = now.Add(store.KeepMoney)
+	}
+	if c != nil && c.deferred && c.ends.After(until) {
+		until = c.ends
+	}
+	return until
 }
 
 // taken is what a call took of one account.
 type taken struct {
 	from             name
 	requests, tokens bucket.Claim
+	charged          charges
 }
 
 // Reserve takes what a call may use.
@@ -37,13 +66,16 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 	accounts := make([]*account, len(c.Scopes))
 	var refusal *store.Refusal
 	for i, scope := range c.Scopes {
-		accounts[i] = t.account(scope, parts, now)
-		refusal = longer(refusal, accounts[i].refusal(c.Tokens))
+		a := t.account(scope, parts, now)
+		if accounts[i] = a; scope.Limits.Budget == 0 {
+			a.purses = purses{} // what is spent without a budget isn't counted: it is seeded where there is one again
+		}
+		refusal = longer(refusal, a.refusal(c))
 	}
-	if refusal != nil {
+	if refusal != nil && !c.Forced {
 		return store.Answer{Refusal: refusal, Balances: balancesOf(accounts)}, nil
 	}
-	made := &call{ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens}
+	made := &call{made: now, ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens, cost: c.Cost, deferred: c.Deferred}
 	for i, a := range accounts {
 		made.taken = append(made.taken, a.take(nameOf(c.Scopes[i]), c, now))
 	}
@@ -62,14 +94,17 @@ func balancesOf(accounts []*account) []store.Balance {
 
 // take takes a call's part of the account.
 func (a *account) take(from name, c store.Call, now time.Time) taken {
-	t := taken{from: from}
+	t := taken{from: from, charged: a.purses.charge(c.Cost)}
+	if c.Forced {
+		return t
+	}
 	if a.limits.Requests > 0 {
 		t.requests = a.requests.Take(1)
 	}
 	if a.limits.Tokens > 0 {
 		t.tokens = a.tokens.Take(c.Tokens)
 	}
-	if a.limits.Concurrency > 0 {
+	if a.limits.Concurrency > 0 && !c.Deferred {
 		a.holder(c.Holder, now)
 		a.occupy(c.ID, place{holder: c.Holder, ends: now.Add(c.Hold)})
 	}
@@ -84,17 +119,21 @@ func (s *Store) Settle(_ context.Context, x store.Settlement) error {
 	if until, ok := t.settled[x.ID]; ok && now.UnixNano() < until {
 		return nil
 	}
-	t.settled[x.ID] = now.Add(store.Keep).UnixNano()
-	c, ok := t.calls[x.ID]
-	if !ok {
-		return nil
+	c := t.calls[x.ID]
+	if c != nil && !now.Before(c.forgotten()) {
+		c = nil
 	}
+	t.settled[x.ID] = keeps(c, x, now).UnixNano()
 	delete(t.calls, x.ID)
-	if !now.Before(c.ends) {
-		return nil
-	}
 	for _, scope := range x.Scopes {
-		c.settle(nameOf(scope), x, t.account(scope, parts, now))
+		switch {
+		case c != nil:
+			c.settle(nameOf(scope), x, t.account(scope, parts, now))
+		case x.Paid() > 0:
+			a := t.account(scope, parts, now)
+			a.purses.payUnknown(x.Paid(), now)
+			a.owe(x.Paid())
+		}
 	}
 	return nil
 }
@@ -105,6 +144,11 @@ func (c *call) settle(from name, x store.Settlement, a *account) {
 		if took.from != from {
 			continue
 		}
+		over := !a.seen.Before(c.ends)
+		if a.purses.pay(c, took.charged, x.Paid(), over); over {
+			continue
+		}
+		a.owe(x.Paid())
 		delete(a.calls, x.ID)
 		if h := a.holders[c.holder]; h != nil {
 			h.heard = a.seen

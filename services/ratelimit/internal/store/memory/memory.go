@@ -15,6 +15,7 @@ type Store struct {
 	// parts divides every limit: a store that decides alone for several. Changed by Divide.
 	mu      sync.Mutex
 	parts   int64
+	divided bool
 	tenants map[string]*tenant
 	groups  map[string]map[string]time.Time
 }
@@ -25,6 +26,7 @@ type tenant struct {
 	accounts map[name]*account
 	calls    map[string]*call // under way
 	settled  map[string]int64 // until when a settled one is remembered, in nanoseconds since 1970
+	divided  bool             // the store is
 	swept    bool             // removed from the store; whoever waited for the lock looks again
 }
 
@@ -42,11 +44,12 @@ func New(clock func() time.Time) *Store {
 }
 
 // Divide makes the store one of n that decide without each other, each with its part of every limit. A call that is
-// larger than the part passes where the part is whole, and what follows waits for it.
+// larger than the part passes where the part is whole, and what follows waits for it. Of a budget it knows only the part
+// that See told.
 func (s *Store) Divide(n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts = max(n, 1)
+	s.parts, s.divided = max(n, 1), true
 }
 
 // lock returns a tenant with its lock held, and the divisor of limits.
@@ -58,10 +61,10 @@ func (s *Store) lock(id string) (*tenant, int64) {
 			t = &tenant{accounts: make(map[name]*account), calls: make(map[string]*call), settled: make(map[string]int64)}
 			s.tenants[id] = t
 		}
-		parts := s.parts
+		parts, divided := s.parts, s.divided
 		s.mu.Unlock()
 		t.mu.Lock()
-		if !t.swept {
+		if t.divided = divided; !t.swept {
 			return t, parts
 		}
 		t.mu.Unlock()
@@ -75,7 +78,7 @@ func (t *tenant) account(s store.Scope, parts int64, now time.Time) *account {
 		a = &account{holders: make(map[string]*holder), calls: make(map[string]place)}
 		t.accounts[nameOf(s)] = a
 	}
-	a.advance(s, parts, now)
+	a.advance(s, parts, t.divided, now)
 	return a
 }
 
@@ -168,7 +171,7 @@ func (s *Store) drop(id string, t *tenant) {
 
 func (t *tenant) sweep(now time.Time) {
 	for id, c := range t.calls {
-		if !now.Before(c.ends) {
+		if !now.Before(c.forgotten()) {
 			delete(t.calls, id)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var errAnswer = errors.New("the script's answer has another form")
 
 const (
-	perBalance = 5
+	perBalance = 6
 	perGrant   = 6
 )
 
@@ -41,12 +41,25 @@ func balances(n []int64) ([]store.Balance, error) {
 	}
 	var all []store.Balance
 	for ; len(n) > 0; n = n[perBalance:] {
-		all = append(all, store.Balance{
-			Scope: ratelimitv1.ScopeKind(n[0]), Dimension: ratelimitv1.Dimension(n[1]), Limit: n[2], Remaining: n[3],
-			Reset: time.Duration(n[4]) * time.Microsecond,
-		})
+		all = append(all, balance(n))
 	}
 	return all, nil
+}
+
+// balance is six numbers: whose, of what, the limit, what is left, until all is there again, or -1 where that never is,
+// and since when nothing is known of it, or -1.
+func balance(n []int64) store.Balance {
+	b := store.Balance{
+		Scope: ratelimitv1.ScopeKind(n[0]), Dimension: ratelimitv1.Dimension(n[1]), Limit: n[2], Remaining: n[3],
+		Reset: time.Duration(n[4]) * time.Microsecond, Unseeded: n[5] >= 0,
+	}
+	if n[4] < 0 {
+		b.Reset = store.NoReset
+	}
+	if n[5] > 0 { // 0 is that of TOTAL
+		b.From = time.Unix(n[5], 0).UTC()
+	}
+	return b
 }
 
 func grants(n []int64, stocks int) ([]store.Grant, error) {

@@ -101,7 +101,8 @@ func (s *Store) scoped(keys []string, args []any, tenant string, scopes []store.
 	for _, scope := range scopes {
 		account, places := s.keys(tenant, scope)
 		keys = append(keys, account, places)
-		args = append(args, int64(scope.Kind), scope.Limits.Requests, scope.Limits.Tokens, scope.Limits.Concurrency)
+		args = append(args, int64(scope.Kind), scope.Limits.Requests, scope.Limits.Tokens, scope.Limits.Concurrency,
+			scope.Limits.Budget, int64(scope.Limits.Period))
 	}
 	return keys, args
 }
@@ -110,7 +111,7 @@ func (s *Store) scoped(keys []string, args []any, tenant string, scopes []store.
 func (s *Store) Reserve(ctx context.Context, c store.Call) (store.Answer, error) {
 	keys, args := s.scoped(
 		[]string{s.key(c.Tenant, "r", c.ID)},
-		[]any{c.Holder, c.ID, c.Tokens, max(1, c.Hold.Milliseconds())}, c.Tenant, c.Scopes)
+		[]any{c.Holder, c.ID, c.Tokens, max(1, c.Hold.Milliseconds()), c.Cost, flag(c.Deferred), flag(c.Forced)}, c.Tenant, c.Scopes)
 	n, err := s.scripts.reserve.Run(ctx, s.client, keys, args...).Int64Slice()
 	if err != nil {
 		return store.Answer{}, err
@@ -118,22 +119,28 @@ func (s *Store) Reserve(ctx context.Context, c store.Call) (store.Answer, error)
 	return answer(n)
 }
 
+// flag is a truth as the scripts read it.
+func flag(v bool) string {
+	if v {
+		return "1"
+	}
+	return "0"
+}
+
 // Settle ends a call with what it used.
 func (s *Store) Settle(ctx context.Context, x store.Settlement) error {
-	unused := "0"
-	if x.Unused {
-		unused = "1"
-	}
 	keys, args := s.scoped(
 		[]string{s.key(x.Tenant, "r", x.ID)},
-		[]any{x.Holder, x.ID, x.Tokens, unused, store.Keep.Milliseconds()}, x.Tenant, x.Scopes)
+		[]any{
+			x.Holder, x.ID, x.Tokens, flag(x.Unused), store.Keep.Milliseconds(), x.Cost, store.KeepMoney.Milliseconds(),
+		}, x.Tenant, x.Scopes)
 	return s.scripts.settle.Run(ctx, s.client, keys, args...).Err()
 }
 
 // Lease takes back a holder's stock and grants anew.
 func (s *Store) Lease(ctx context.Context, r store.Renewal) ([]store.Grant, error) {
 	keys := make([]string, 0, 2*len(r.Stocks))
-	args := append(make([]any, 0, 3+10*len(r.Stocks)), r.Holder, r.Sequence, (r.Valid + store.Margin).Microseconds())
+	args := append(make([]any, 0, 3+12*len(r.Stocks)), r.Holder, r.Sequence, (r.Valid + store.Margin).Microseconds())
 	for _, stock := range r.Stocks {
 		keys, args = s.scoped(keys, args, r.Tenant, []store.Scope{stock.Scope})
 		args = append(args, stock.Requests, stock.Tokens, stock.Places, stock.PlacesUsed, stock.WantRequests, stock.WantTokens)
@@ -143,6 +150,16 @@ func (s *Store) Lease(ctx context.Context, r store.Renewal) ([]store.Grant, erro
 		return nil, err
 	}
 	return grants(n, len(r.Stocks))
+}
+
+// Seed opens a budget with what was spent of it.
+func (s *Store) Seed(ctx context.Context, x store.Seed) error {
+	keys, args := s.scoped(nil, nil, x.Tenant, []store.Scope{x.Scope})
+	var from int64
+	if !x.From.IsZero() {
+		from = x.From.Unix()
+	}
+	return s.scripts.seed.Run(ctx, s.client, keys, append(args, from, x.Spent)...).Err()
 }
 
 // Balances tells how limits stand.

@@ -55,9 +55,19 @@ func TestStore(t *testing.T) {
 		st := open(t, s, "t"+strconv.Itoa(n))
 		c := &clock{now: time.Unix(1_700_000_000, 0), stores: []*redis.Store{st}}
 		c.Advance(0)
-		return st, c
+		return &losing{Store: st, t: t}, c
 	}, 5000)
 }
+
+// losing is a store on a server of the test's own, which may lose everything.
+type losing struct {
+	*redis.Store
+
+	t *testing.T
+}
+
+// Forget empties the server.
+func (l *losing) Forget() { must(l.t, l.Client().FlushAll(l.t.Context()).Err()) }
 
 // Every key has to run out by itself, and all keys of an operation have to be in one slot, whatever the tenant is called.
 func TestKeys(t *testing.T) {
@@ -187,4 +197,30 @@ func TestLikeMemory(t *testing.T) {
 	c.Advance(0)
 	both := &twin{t: t, a: memory.New(c.Now), b: st}
 	storetest.Model(t, both, c, 4000, time.Now().UnixNano())
+}
+
+// So they do about money, over years of it.
+func TestLikeMemoryOfMoney(t *testing.T) {
+	t.Parallel()
+	s := redisserver.New(t)
+	st := open(t, s, "t")
+	c := &clock{now: time.Unix(1_700_000_000, 0), stores: []*redis.Store{st}}
+	c.Advance(0)
+	both := &twin{t: t, a: memory.New(c.Now), b: st}
+	storetest.MoneyModel(t, both, c, 4000, time.Now().UnixNano())
+	months(t, both, c)
+}
+
+// months wants every month of some years, a leap year and a century's end among them, to end when the calendar says.
+func months(t *testing.T, s store.Store, c *clock) {
+	t.Helper()
+	scope := []store.Scope{{Kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY, ID: "m", Limits: store.Limits{Budget: 1, Period: store.Month}}}
+	for _, year := range []int{2023, 2024, 2099, 2100} {
+		for day := range 366 {
+			c.Advance(time.Date(year, 1, 1+day, 23, 59, 59, 0, time.UTC).Sub(c.now))
+			if _, err := s.Balances(t.Context(), "acme", scope); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }

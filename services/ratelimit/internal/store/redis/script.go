@@ -11,7 +11,7 @@ import (
 )
 
 // version is in the name of every key: values of another layout are never read.
-const version = "1"
+const version = "2"
 
 //go:embed script/prelude.lua
 var prelude string
@@ -25,6 +25,9 @@ var settleText string
 //go:embed script/lease.lua
 var leaseText string
 
+//go:embed script/seed.lua
+var seedText string
+
 //go:embed script/balances.lua
 var balancesText string
 
@@ -33,7 +36,7 @@ var aliveText string
 
 // scripts are the operations, each one call of the server.
 type scripts struct {
-	reserve, settle, lease, balances, alive *redis.Script
+	reserve, settle, lease, seed, balances, alive *redis.Script
 }
 
 // serverTime is the clock of all scripts: two numbers, seconds and microseconds.
@@ -46,7 +49,7 @@ func newScripts(clock string) scripts {
 	}
 	return scripts{
 		reserve: made(reserveText), settle: made(settleText), lease: made(leaseText),
-		balances: made(balancesText), alive: made(aliveText),
+		seed: made(seedText), balances: made(balancesText), alive: made(aliveText),
 	}
 }
 
@@ -54,5 +57,7 @@ func newScripts(clock string) scripts {
 func constants() string {
 	us := func(d time.Duration) int64 { return d.Microseconds() }
 	return fmt.Sprintf("local SILENCE, UNKNOWN, PLENTY, PART_OF_LIMIT, PART_OF_LEVEL = %d, %d, %d, %d, %d\n",
-		us(store.Silence), us(store.Unknown), store.Plenty, store.PartOfLimit, store.PartOfLevel)
+		us(store.Silence), us(store.Unknown), store.Plenty, store.PartOfLimit, store.PartOfLevel) +
+		fmt.Sprintf("local RECENT, LINGER, KEEP_BUDGET, MAX_MONEY = %d, %d, %d, '%d'\n",
+			us(store.Recent), store.Linger.Milliseconds(), store.KeepBudget.Milliseconds(), int64(store.MaxMoney))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
+	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store/redis"
 )
 
 // twin asks two stores and wants the same answers.
@@ -49,6 +50,11 @@ func (w *twin) Lease(ctx context.Context, r store.Renewal) ([]store.Grant, error
 	return same(w.t, "Lease", r, a, b, err1, err2)
 }
 
+func (w *twin) Seed(ctx context.Context, s store.Seed) error {
+	_, err := same(w.t, "Seed", s, 0, 0, w.a.Seed(ctx, s), w.b.Seed(ctx, s))
+	return err
+}
+
 func (w *twin) Balances(ctx context.Context, tenant string, scopes []store.Scope) ([]store.Balance, error) {
 	a, err1 := w.a.Balances(ctx, tenant, scopes)
 	b, err2 := w.b.Balances(ctx, tenant, scopes)
@@ -59,4 +65,12 @@ func (w *twin) Alive(ctx context.Context, group string, members []string, ttl ti
 	a, err1 := w.a.Alive(ctx, group, members, ttl)
 	b, err2 := w.b.Alive(ctx, group, members, ttl)
 	return same(w.t, "Alive", group, a, b, err1, err2)
+}
+
+// Forget has both lose everything.
+func (w *twin) Forget() {
+	w.a.(interface{ Forget() }).Forget()
+	if err := w.b.(*redis.Store).Client().FlushAll(w.t.Context()).Err(); err != nil {
+		w.t.Fatal(err)
+	}
 }

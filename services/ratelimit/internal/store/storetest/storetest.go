@@ -2,6 +2,7 @@
 package storetest
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -37,6 +38,23 @@ func Run(t *testing.T, newStore New, steps int) {
 			c.run(&bench{T: t, store: s, Clock: clock})
 		})
 	}
+	for _, c := range moneyCases {
+		t.Run(c.name, func(t *testing.T) {
+			s, clock := newStore(t)
+			c.run(&bench{T: t, store: s, Clock: clock})
+		})
+	}
+	t.Run("random sequences of money keep the promises", func(t *testing.T) {
+		const seeds = 10
+		for range seeds {
+			s, clock := newStore(t)
+			MoneyModel(t, s, clock, steps/seeds, rand.Int64())
+		}
+	})
+	t.Run("many at once on one budget", func(t *testing.T) {
+		s, _ := newStore(t)
+		Crowd(t, s)
+	})
 	t.Run("random sequences keep the promises", func(t *testing.T) {
 		s, clock := newStore(t)
 		Model(t, s, clock, steps, time.Now().UnixNano())
@@ -105,6 +123,54 @@ func (b *bench) lease(holder string, sequence int64, stocks ...store.Stock) []st
 		b.Fatalf("Lease: %v %v", g, err)
 	}
 	return g
+}
+
+// Dollars, for short.
+const dollar = 1_000_000_000_000
+
+// budgeted is one account of a key with money alone.
+func budgeted(dollars int64, period ratelimitv1.BudgetPeriod) []store.Scope {
+	return one(store.Limits{Budget: dollars * dollar, Period: period})
+}
+
+// call is one of a cost in pico-dollars.
+func (b *bench) call(id string, cost int64, scopes ...store.Scope) store.Call {
+	return store.Call{ID: id, Holder: "h", Tenant: "acme", Scopes: scopes, Cost: cost, Hold: time.Hour}
+}
+
+func (b *bench) pay(id string, cost int64, scopes ...store.Scope) store.Answer {
+	b.Helper()
+	return b.made(b.call(id, cost, scopes...))
+}
+
+func (b *bench) made(c store.Call) store.Answer {
+	b.Helper()
+	a, err := b.store.Reserve(b.Context(), c)
+	if err != nil {
+		b.Fatalf("Reserve: %v", err)
+	}
+	return a
+}
+
+func (b *bench) paid(id string, cost int64, scopes ...store.Scope) {
+	b.Helper()
+	b.settled(store.Settlement{ID: id, Holder: "h", Tenant: "acme", Scopes: scopes, Cost: cost})
+}
+
+func (b *bench) settled(s store.Settlement) {
+	b.Helper()
+	if err := b.store.Settle(b.Context(), s); err != nil {
+		b.Fatalf("Settle: %v", err)
+	}
+}
+
+// seed opens the budget of a scope.
+func (b *bench) seed(spent int64, scope store.Scope) {
+	b.Helper()
+	from := store.Began(scope.Limits.Period, b.Now())
+	if err := b.store.Seed(b.Context(), store.Seed{Tenant: "acme", Scope: scope, From: from, Spent: spent}); err != nil {
+		b.Fatalf("Seed: %v", err)
+	}
 }
 
 // left is what remains of each limit of a scope, in the order requests, tokens, concurrency.

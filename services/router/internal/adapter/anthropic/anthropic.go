@@ -17,5 +17,6 @@ func New(cfg adapter.Config) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.MessageBatches()
 	return a.Provider(nil), nil
 }

@@ -18,5 +18,6 @@ func New(cfg adapter.Config) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.FileBatches()
 	return a.Provider(nil), nil
 }

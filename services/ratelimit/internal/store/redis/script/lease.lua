@@ -1,5 +1,5 @@
 -- KEYS: an account and its places for each stock. ARGV: holder, sequence, time in us until the grant ends, then for each
--- stock: kind, three limits, requests, tokens, places, places used, wanted requests, wanted tokens.
+-- stock: kind, five limits, requests, tokens, places, places used, wanted requests, wanted tokens.
 -- Answers six numbers for each: requests, tokens, places; requests and tokens left; tokens that can still come back.
 local holder, sequence, valid = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -46,12 +46,12 @@ end
 
 local answer = {}
 for i = 1, #KEYS, 2 do
-  local at = 4 + (i - 1) * 5
+  local at = 4 + (i - 1) * 6
   local a = open(KEYS[i], KEYS[i + 1], at)
   local h = heard(a, holder)
   if sequence > h.s then
-    takeback(a, h, tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]))
-    h.g = grant(a, h, tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9]))
+    takeback(a, h, tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]))
+    h.g = grant(a, h, tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9]), tonumber(ARGV[at + 10]), tonumber(ARGV[at + 11]))
     h.s, h.u = sequence, now + valid
   end
   save(a)

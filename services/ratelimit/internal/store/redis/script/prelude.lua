@@ -1,5 +1,6 @@
 -- What every operation needs: the time, accounts, buckets. The arithmetic is that of package bucket, in doubles.
--- An account is one value: r and t are buckets of requests and tokens, h what holders have. Open reservations that take a
+-- An account is one value: r and t are buckets of requests and tokens, h what holders have, b its purses, o
+-- what is owed. Open reservations that take a
 -- place are the members of a sorted set beside it, by the time they end.
 local U = 60000000 -- parts of one: a limit of n a minute refills n parts in a microsecond
 local FADED = 1e-9
@@ -86,6 +87,120 @@ local function release(b, n, back)
   settle(b)
 end
 
+-- Money is h millionths of a dollar and l parts of 10^-12 beside them, 0 <= l < 10^6: one double is exact up to 9007
+-- dollars only. Outside of the scripts it is one whole number, in digits.
+local M = 1000000
+local NOTHING = {h = 0, l = 0}
+
+local function money(digits)
+  return {h = tonumber(string.sub(digits, 1, -7)) or 0, l = tonumber(string.sub(digits, -6))}
+end
+
+local function sum(a, b, sign)
+  local h, l = a.h + sign * b.h, a.l + sign * b.l
+  if l < 0 then return {h = h - 1, l = l + M} end
+  if l >= M then return {h = h + 1, l = l - M} end
+  return {h = h, l = l}
+end
+
+local function less(a, b) return a.h < b.h or (a.h == b.h and a.l < b.l) end
+
+local MAX = money(MAX_MONEY)
+
+local digits
+function digits(a)
+  if a.h < 0 then return '-' .. digits(sum(NOTHING, a, -1)) end
+  return string.format('%d%06d', a.h, a.l)
+end
+
+-- month is the first day, in days since 1970, of the month that a day is in, and how many days it has. Years begin with
+-- March here, so that the odd day is the last one of a year, and of four, a hundred and four hundred years.
+local LENGTHS = {31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31}
+local function month(day)
+  local rest = day + 719468 -- since the first of March of the year 0
+  local era = math.floor(rest / 146097)
+  rest = rest - era * 146097
+  local year = math.floor((rest - math.floor(rest / 1460) + math.floor(rest / 36524) - math.floor(rest / 146096)) / 365)
+  rest = rest - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  local of = math.floor((5 * rest + 2) / 153)
+  local first = day - (rest - math.floor((153 * of + 2) / 5))
+  local next = year + 1
+  local leap = next % 4 == 0 and (next % 100 ~= 0 or next % 400 == 0)
+  return first, LENGTHS[of + 1] or (leap and 29 or 28)
+end
+
+-- The kinds of period. began is when the one that now is in began, and ends how long it lasts from now, in us.
+local DAY, MONTH = '1', '2'
+
+local function began(kind)
+  local day = math.floor(clock[1] / 86400)
+  if kind == DAY then return day * 86400 end
+  if kind == MONTH then return month(day) * 86400 end
+  return 0
+end
+
+local function ends(kind, from)
+  if kind == DAY then return (from + 86400) * 1000000 - now end
+  if kind ~= MONTH then return -1 end
+  local first, length = month(from / 86400)
+  return (first + length) * 86400000000 - now
+end
+
+-- A purse is the money of one kind of period, what is settled and reserved together: h and l are that, s is when the
+-- period began, in seconds, n when it was seeded.
+local function add(p, n, sign)
+  local new = sum(p, n, sign)
+  if new.h < 0 then new = NOTHING end
+  if less(MAX, new) then new = MAX end
+  p.h, p.l = new.h, new.l
+end
+
+-- turn begins the periods that have come: at zero, since all that is spent passes through a known account.
+local function turn(purses)
+  for kind, p in pairs(purses) do
+    local from = began(kind)
+    if p.s < from then p.s, p.h, p.l = from, 0, 0 end
+  end
+end
+
+-- charge takes a cost from all purses that are known, and tells which those are.
+local function charge(a, cost)
+  local charged
+  for kind, p in pairs(a.b) do
+    add(p, cost, 1)
+    charged = charged or {}
+    charged[kind] = {p.s, p.n}
+  end
+  return charged
+end
+
+-- pay settles the cost of a reservation; charged are the purses that it was charged to.
+local function pay(a, r, charged, cost, over)
+  for kind, p in pairs(a.b) do
+    local c = charged and charged[kind]
+    if c and c[1] == p.s and c[2] == p.n then
+      if not over or less(r.m, cost) then add(p, sum(cost, r.m, -1), 1) end
+    elseif r.y >= p.s * 1000000 then
+      add(p, cost, 1)
+    end
+  end
+end
+
+-- payUnknown charges the cost of a reservation that isn't known and may have been lost.
+local function payUnknown(a, cost)
+  for _, p in pairs(a.b) do
+    if now - p.n < RECENT then add(p, cost, 1) end
+  end
+end
+
+-- owe notes a cost where the budget in force isn't known: the ledger may hear of it too late.
+local function owe(a, cost)
+  if not a.budget or a.b[a.period] then return end
+  local from = began(a.period)
+  if not a.o or a.o.s ~= from then a.o = {s = from, h = 0, l = 0} end
+  add(a.o, cost, 1)
+end
+
 -- silence removes the places of a holder that isn't heard of.
 local function silence(places, holder)
   for _, member in ipairs(redis.call('ZRANGE', places, 0, -1)) do
@@ -115,6 +230,9 @@ local function open(key, places, at)
   local a = v and cmsgpack.unpack(v) or {h = {}}
   a.key, a.places, a.kind = key, places, tonumber(ARGV[at])
   a.requests, a.tokens, a.concurrency = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  a.budget, a.period = ARGV[at + 4] ~= '0' and money(ARGV[at + 4]), ARGV[at + 5]
+  a.b = a.b or {}
+  turn(a.b)
   expire(a)
   if a.requests > 0 then a.r = advance(a.r, a.requests, now) end
   if a.tokens > 0 then a.t = advance(a.t, a.tokens, now) end
@@ -130,11 +248,11 @@ local function open(key, places, at)
   return a
 end
 
--- record reads a reservation; one that has run out is none, also before Redis has removed it.
+-- record reads a reservation, and whether it still stands: one that has run out doesn't, also before Redis has removed it.
 local function record(key)
   local v = redis.call('GET', key)
   local r = v and cmsgpack.unpack(v)
-  if r and now < r.x then return r end
+  return r, r and now < r.x
 end
 
 -- save writes an account. It lives for as long as forgetting it would change anything.
@@ -142,7 +260,9 @@ local function save(a)
   local ms = 120000
   if a.r then ms = math.max(ms, reset(a.r) / 1000 + 60000) end
   if a.t then ms = math.max(ms, reset(a.t) / 1000 + 60000) end
-  redis.call('SET', a.key, cmsgpack.pack({r = a.r, t = a.t, h = a.h}), 'PX', string.format('%d', math.min(ms, 2592000000)))
+  local b
+  if next(a.b) or a.o then b, ms = a.b, KEEP_BUDGET end
+  redis.call('SET', a.key, cmsgpack.pack({r = a.r, t = a.t, h = a.h, b = b, o = a.o}), 'PX', string.format('%d', math.min(ms, 2592000000)))
 end
 
 local function heard(a, name)
@@ -162,20 +282,34 @@ local function taken(a)
 end
 
 -- The dimensions of the contract.
-local REQUESTS, TOKENS, CONCURRENCY = 1, 2, 3
+local REQUESTS, TOKENS, CONCURRENCY, BUDGET = 1, 2, 3, 4
 
-local function balance(a, dimension)
-  if dimension == REQUESTS then return {a.kind, dimension, a.requests, left(a.r), reset(a.r)} end
-  if dimension == TOKENS then return {a.kind, dimension, a.tokens, left(a.t), reset(a.t)} end
-  return {a.kind, dimension, a.concurrency, a.concurrency - taken(a), 0}
+-- left over of a budget; nil where nothing is known of it.
+local function remaining(a)
+  local p = a.b[a.period]
+  return p and sum(a.budget, p, -1)
 end
 
--- add appends how each limit of an account stands, five numbers each.
-local function add(list, a)
+local function budget(a)
+  local there, p = remaining(a), a.b[a.period]
+  local from = p and p.s or began(a.period)
+  return {a.kind, BUDGET, digits(a.budget), digits(there or NOTHING), ends(a.period, from), there and -1 or from}
+end
+
+local function balance(a, dimension)
+  if dimension == REQUESTS then return {a.kind, dimension, a.requests, left(a.r), reset(a.r), -1} end
+  if dimension == TOKENS then return {a.kind, dimension, a.tokens, left(a.t), reset(a.t), -1} end
+  if dimension == BUDGET then return budget(a) end
+  return {a.kind, dimension, a.concurrency, a.concurrency - taken(a), 0, -1}
+end
+
+-- tell appends how each limit of an account stands, six numbers each; the last is -1, or since when nothing is known.
+local function tell(list, a)
   local function one(dimension)
     for _, v in ipairs(balance(a, dimension)) do list[#list + 1] = v end
   end
   if a.requests > 0 then one(REQUESTS) end
   if a.tokens > 0 then one(TOKENS) end
   if a.concurrency > 0 then one(CONCURRENCY) end
+  if a.budget then one(BUDGET) end
 end

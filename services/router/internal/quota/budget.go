@@ -1,0 +1,273 @@
+package quota
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/money"
+)
+
+// grace is how old what the service told of a budget may be for a router to go on by it while nobody answers. After that,
+// and for a budget that it never heard of, nothing is spent: nobody knows whether it is there.
+const grace = 30 * time.Second
+
+// budgetOf is a budget in pico-dollars. One that can't be is so small that it lets nothing pass.
+func budgetOf(usd float64) int64 {
+	pico, err := money.FromUSD(usd)
+	if err != nil {
+		return 1
+	}
+	return pico
+}
+
+// budget is in 10^-12 US dollars; zero is none.
+type budget struct {
+	pico   int64
+	period ratelimitv1.BudgetPeriod
+}
+
+// price is what a call asks of the budgets of its key and its tenant.
+type price struct {
+	budgets [2]budget
+	cost    int64
+	// more says that the call is under way and asks again.
+	more bool
+}
+
+func (a Account) price(pico int64) *price {
+	p := &price{cost: max(pico, 0)}
+	for i, l := range [2]*ratelimitv1.Limits{a.Key, a.TenantLimits} {
+		if usd := l.GetBudgetUsd(); usd != 0 {
+			p.budgets[i] = budget{pico: budgetOf(usd), period: l.GetBudgetPeriod()}
+		}
+	}
+	return p
+}
+
+// budgeted reports whether an account has a budget.
+func (c *claim) budgeted(i int) bool { return c.money != nil && c.money.budgets[i].pico > 0 }
+
+// cost is the most that the call can cost.
+func (c *claim) cost() int64 {
+	if c.money == nil {
+		return 0
+	}
+	return c.money.cost
+}
+
+// terms are the limits of an account as the service is told them.
+func (c *claim) terms(i int) *ratelimitv1.Limits {
+	l := c.limits[i].proto()
+	if c.budgeted(i) {
+		l.BudgetUsd, l.BudgetPeriod = money.ToUSD(c.money.budgets[i].pico), c.money.budgets[i].period
+	}
+	return l
+}
+
+// purse is what this router knows of an account's budget. Guarded by the stock's lock.
+type purse struct {
+	// seen is when the service told that so much was left; spent was taken of it since, without asking.
+	seen        time.Time
+	left, spent int64
+	// open is what calls under way hold, as the service knows it; freed was held by calls that ended a moment before freedAt.
+	open, freed int64
+	freedAt     time.Time
+}
+
+// moment is longer than a settlement is mostly under way.
+const moment = time.Second
+
+// release notes that a call ended and what it didn't use of what it held.
+func (p *purse) release(held, used int64, now time.Time) {
+	if now.Sub(p.freedAt) > moment {
+		p.freed = 0
+	}
+	p.open, p.freed, p.freedAt = p.open-held, p.freed+max(0, held-used), now
+}
+
+// mayFree is what calls of this router hold that may come back soon.
+func (p *purse) mayFree(now time.Time) int64 {
+	if now.Sub(p.freedAt) > moment {
+		return p.open
+	}
+	return p.open + p.freed
+}
+
+// learn notes what is left. Of answers to questions that were asked at the same time nobody knows which came last: the
+// smaller one counts.
+func (p *purse) learn(left int64, asked, now time.Time) {
+	if asked.Before(p.seen) {
+		left = min(left, p.left)
+	}
+	p.seen, p.left, p.spent = now, left, 0
+}
+
+// learn notes what the service tells of budgets.
+func (k *Keeper) learn(c *claim, balances []*ratelimitv1.Balance, asked time.Time) {
+	now := k.clock()
+	for _, b := range balances {
+		for i, n := range c.names {
+			if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET && b.GetScope() == n.kind && c.budgeted(i) {
+				s := k.stocks.hold(n)
+				s.purse.learn(b.GetRemaining(), asked, now)
+				s.mu.Unlock()
+			}
+		}
+	}
+}
+
+// spend takes the money of a call from this router's part of what was left, of all purses or of none. The stocks are
+// locked.
+func (p pair) spend(c *claim, routers int64, now time.Time) (seen [2]time.Time, err error) {
+	for i, s := range p {
+		if s == nil || !c.budgeted(i) {
+			continue
+		}
+		w := &s.purse
+		if w.seen.IsZero() || now.Sub(w.seen) > grace || w.spent+c.cost() > w.left/max(routers, 1) {
+			return seen, unchecked(s.name.kind, "nobody answers, and what was last told of it doesn't do")
+		}
+	}
+	for i, s := range p {
+		if s != nil && c.budgeted(i) {
+			s.purse.spent += c.cost()
+			seen[i] = s.purse.seen
+		}
+	}
+	return seen, nil
+}
+
+// purses locks the stocks that have a claim's budgets, the key's first, whatever their other limits.
+func (s *shelves) purses(c *claim) pair {
+	var p pair
+	for i := range p {
+		if c.budgeted(i) {
+			p[i] = s.hold(c.names[i])
+		}
+	}
+	return p
+}
+
+// spending is the money of a call. Safe for concurrent use.
+type spending struct {
+	claim     claim // on the budgets alone
+	requestID string
+
+	mu     sync.Mutex
+	slices []slice // the call's own, and those that were added
+}
+
+// slice is money that was reserved at once.
+type slice struct {
+	cost int64
+	// request is set where the service was asked, seen where this router decided alone, by what it had been told then.
+	request *ratelimitv1.ReserveRequest
+	seen    [2]time.Time
+}
+
+// reserveMoney is Reserve for who has a budget.
+func (k *Keeper) reserveMoney(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
+	r, err := k.decide(ctx, c, requestID)
+	if r == nil {
+		return nil, err
+	}
+	own := slice{cost: c.cost()}
+	if r.asked != nil {
+		own.request = r.asked.request
+		k.opened(c)
+	} else {
+		own.seen = [2]time.Time{r.alone[0].seen, r.alone[1].seen}
+	}
+	r.money = &spending{claim: claim{names: c.names, money: c.money}, requestID: requestID, slices: []slice{own}}
+	return r, nil
+}
+
+// Extend reserves more money for a call that goes on, where its account has a budget. It returns what Reserve returns,
+// but never LARGER_THAN_LIMIT.
+func (r *Reservation) Extend(ctx context.Context, picoUSD int64) error {
+	if r == nil || r.money == nil {
+		return nil
+	}
+	c := r.money.claim
+	c.money = &price{budgets: c.money.budgets, cost: max(picoUSD, 0), more: true}
+	more, err := r.keeper.more(ctx, &c, r.money.requestID)
+	if err != nil {
+		return err
+	}
+	r.money.mu.Lock()
+	defer r.money.mu.Unlock()
+	r.money.slices = append(r.money.slices, more)
+	return nil
+}
+
+func (k *Keeper) more(ctx context.Context, c *claim, requestID string) (slice, error) {
+	request := k.request(c, requestID)
+	if !k.health.Gone() {
+		answer, err := k.put(ctx, c, request)
+		if answer != nil {
+			k.opened(c)
+			return slice{cost: c.cost(), request: request}, nil
+		}
+		if err != nil {
+			return slice{}, err
+		}
+	}
+	p := k.stocks.purses(c)
+	defer p.unlock()
+	seen, err := p.spend(c, k.live.Load(), k.clock())
+	return slice{cost: c.cost(), seen: seen}, err
+}
+
+// settle ends all slices with what was used together, and returns what falls to the one that the call began with, to be
+// told with the rest of it. An overrun falls to that one.
+func (m *spending) settle(k *Keeper, used int64) (own int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := len(m.slices) - 1; i > 0; i-- {
+		part := min(used, m.slices[i].cost)
+		used -= part
+		m.end(k, m.slices[i], part)
+	}
+	m.end(k, m.slices[0], used)
+	if m.slices[0].request == nil {
+		return 0
+	}
+	return used
+}
+
+// end ends a slice in the purses, and tells the service of it unless it is the call's own.
+func (m *spending) end(k *Keeper, s slice, used int64) {
+	p, now := k.stocks.purses(&m.claim), k.clock()
+	for i, st := range p {
+		switch {
+		case st == nil:
+		case s.request != nil:
+			st.purse.release(s.cost, used, now)
+		case st.purse.seen.Equal(s.seen[i]):
+			st.purse.spent += used - s.cost
+		}
+	}
+	p.unlock()
+	switch {
+	case s.request == m.slices[0].request && s.request != nil:
+	case s.request != nil:
+		end := settlement(s.request)
+		end.CostPicoUsd = used
+		k.enqueue(end)
+	case used > 0:
+		k.owe(&m.claim, m.requestID, used)
+	}
+}
+
+// opened notes what a call holds.
+func (k *Keeper) opened(c *claim) {
+	p := k.stocks.purses(c)
+	for _, s := range p {
+		if s != nil {
+			s.purse.open += c.cost()
+		}
+	}
+	p.unlock()
+}
