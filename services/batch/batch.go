@@ -1,5 +1,5 @@
-// Package batch is the service for work that can wait: files of requests that are asked one by one, through the router
-// like live ones, behind everyone who waits. One instance serves a mesh: its SQLite file lets no second one in.
+// Package batch is the service for work that can wait: files of requests that are handed to their providers' batch APIs, or
+// asked one by one, through the router like live ones, behind everyone who waits. One instance serves a mesh: its SQLite file lets no second one in.
 package batch
 
 import (
@@ -20,6 +20,7 @@ import (
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	"github.com/headgate-mesh/headgate/services/batch/internal/api"
 	"github.com/headgate-mesh/headgate/services/batch/internal/files"
+	"github.com/headgate-mesh/headgate/services/batch/internal/limits"
 	"github.com/headgate-mesh/headgate/services/batch/internal/queue"
 	"github.com/headgate-mesh/headgate/services/batch/internal/relay"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store/sqlite"
@@ -37,6 +38,8 @@ type Deps struct {
 	Router grpc.ClientConnInterface
 	// Usage knows what became of lines that were under way when a process died. Without it no such line is asked again.
 	Usage grpc.ClientConnInterface
+	// RateLimit knows the keys' limits: a batch that they can never let through is refused when it is made. Optional.
+	RateLimit grpc.ClientConnInterface
 	// Clock tells the time. Default time.Now.
 	Clock func() time.Time
 }
@@ -65,10 +68,16 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &Service{close: sync.OnceValue(func() error { return errors.Join(db.Close(), bucket.Close()) })}
+	jobs := relay.NewJobs(deps.Router, int64(cfg.MaxResult))
 	o := queue.Options{
-		Store: db, Files: bucket, Asker: relay.New(deps.Router, int64(cfg.MaxResult)), Clock: deps.Clock, Logger: deps.Logger, Meter: deps.Meter,
+		Store: db, Files: bucket, Asker: relay.New(deps.Router, int64(cfg.MaxResult)), Providers: jobs,
+		PollLeast: cfg.PollLeast, PollMost: cfg.PollMost, Clock: deps.Clock, Logger: deps.Logger, Meter: deps.Meter,
 		Concurrency: cfg.Concurrency, MaxLines: cfg.MaxLines, MaxLine: int(cfg.MaxLine), Retention: cfg.Retention,
 	}
+	if cfg.ProviderBatches == ProviderBatchesAuto {
+		o.Preparer = jobs
+	}
+	o.Limits = limits.New(deps.RateLimit)
 	if deps.Usage != nil {
 		o.Ledger = relay.NewLedger(deps.Usage)
 	}
@@ -76,7 +85,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	s.api = &api.Server{
-		Store: db, Files: bucket, Logger: deps.Logger, Clock: deps.Clock, Notify: s.queue.Notify,
+		Store: db, Files: bucket, Logger: deps.Logger, Clock: deps.Clock, Notify: s.queue.Notify, Limits: o.Limits,
 		Concurrency: cfg.Concurrency, MaxFile: int64(cfg.MaxFile), MaxLines: cfg.MaxLines, Window: cfg.Window, Retention: cfg.Retention,
 	}
 	return s, nil

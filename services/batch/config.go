@@ -27,11 +27,25 @@ type Config struct {
 	MaxLine conf.Bytes `yaml:"max_line"`
 	// MaxResult is the largest answer to a line. Default 16MiB.
 	MaxResult conf.Bytes `yaml:"max_result"`
+	// ProviderBatches is auto or off. With auto, lines of a batch with a window of 24h go to their provider's own batch API
+	// where it has one, at its batch price; with off all are asked one by one. Default auto.
+	ProviderBatches string `yaml:"provider_batches"`
+	// PollLeast is the first pause between questions about a batch at a provider; each is half as long again as the one
+	// before. Default 5s.
+	PollLeast time.Duration `yaml:"poll_least"`
+	// PollMost is the longest of those pauses, at least PollLeast. Default 5m.
+	PollMost time.Duration `yaml:"poll_most"`
 	// Retention is how long files are kept, and batches after they have ended. Default 720h, which is 30 days.
 	Retention time.Duration `yaml:"retention"`
 	// Window is how long a batch may take where it doesn't say, 1m to 24h. Default 24h.
 	Window time.Duration `yaml:"window"`
 }
+
+// What ProviderBatches may be.
+const (
+	ProviderBatchesAuto = "auto"
+	ProviderBatchesOff  = "off"
+)
 
 const (
 	mostLines      = 1_000_000
@@ -41,6 +55,8 @@ const (
 	mostConcurrent = 10_000
 	leastRetention = time.Hour
 	leastWindow    = time.Minute
+	leastPoll      = time.Millisecond
+	mostPoll       = time.Hour
 	mostWindow     = 24 * time.Hour
 )
 
@@ -52,6 +68,9 @@ func (c Config) WithDefaults() Config {
 	c.MaxLine = cmp.Or(c.MaxLine, 10<<20)
 	c.MaxResult = cmp.Or(c.MaxResult, 16<<20)
 	c.Retention = cmp.Or(c.Retention, 30*24*time.Hour)
+	c.ProviderBatches = cmp.Or(c.ProviderBatches, ProviderBatchesAuto)
+	c.PollLeast = cmp.Or(c.PollLeast, 5*time.Second)
+	c.PollMost = cmp.Or(c.PollMost, max(5*time.Minute, c.PollLeast))
 	c.Window = cmp.Or(c.Window, mostWindow)
 	return c
 }
@@ -66,6 +85,11 @@ func (c *Config) Validate() error {
 	within(&p, "max_line", d.MaxLine, 1<<10, mostLine)
 	within(&p, "max_result", d.MaxResult, 1<<10, mostResult)
 	within(&p, "window", d.Window, leastWindow, mostWindow)
+	within(&p, "poll_least", d.PollLeast, leastPoll, mostPoll)
+	within(&p, "poll_most", d.PollMost, d.PollLeast, mostPoll)
+	if d.ProviderBatches != ProviderBatchesAuto && d.ProviderBatches != ProviderBatchesOff {
+		p.Add("provider_batches", "must be %s or %s", ProviderBatchesAuto, ProviderBatchesOff)
+	}
 	if d.Retention < leastRetention {
 		p.Add("retention", "must be at least %s", leastRetention)
 	}

@@ -28,7 +28,7 @@ func open(dir, router string) (*batch.Service, *grpc.ClientConn, error) {
 		return nil, nil, err
 	}
 	calls := peer.InProcess(conn, peer.Options{})
-	s, err := batch.New(batch.Config{}, batch.Deps{Logger: slog.New(slog.DiscardHandler), DataDir: dir, Router: calls, Usage: calls})
+	s, err := batch.New(quick(), batch.Deps{Logger: slog.New(slog.DiscardHandler), DataDir: dir, Router: calls, Usage: calls})
 	return s, conn, err
 }
 

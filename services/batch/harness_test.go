@@ -41,6 +41,8 @@ type router struct {
 
 	// forgets keeps nothing of what was asked.
 	forgets bool
+	// jobs, where they are set, are its batch APIs.
+	jobs *jobs
 
 	mu       sync.Mutex
 	asked    map[string]int
@@ -124,6 +126,9 @@ func (r *router) ListEvents(in *usagev1.ListEventsRequest, out grpc.ServerStream
 func (r *router) register(s *grpc.Server) {
 	routerv1.RegisterRelayServiceServer(s, r)
 	usagev1.RegisterUsageServiceServer(s, r)
+	if r.jobs != nil {
+		routerv1.RegisterJobServiceServer(s, r.jobs)
+	}
 }
 
 // serve serves within the process and returns a connection; both end with the test.

@@ -2,7 +2,9 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -50,6 +52,16 @@ func TestCancelAndDelete(t *testing.T) {
 	b := until(ctx, t, c, id, ended)
 	if b.GetState() != batchv1.BatchState_BATCH_STATE_CANCELLED || b.GetCounts().GetCompleted() != 3 || b.GetCancellingAt() == nil || r.total() != 3 {
 		t.Errorf("%v", b)
+	}
+	rest, err := c.StreamResults(ctx, &batchv1.StreamResultsRequest{Id: id, After: 48})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := int64(49); line <= 51; line++ {
+		got, err := rest.Recv()
+		if (line == 51) != errors.Is(err, io.EOF) || (err == nil && got.GetLine() != line) {
+			t.Errorf("behind 48: %v, %v", got, err)
+		}
 	}
 	for i, line := range results(ctx, t, c, id) {
 		if (line.GetOutcome() == batchv1.LineOutcome_LINE_OUTCOME_CANCELLED) != (i >= 3) || (line.GetHttpStatus() == 0) != (i >= 3) {

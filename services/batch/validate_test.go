@@ -112,6 +112,12 @@ func TestConfig(t *testing.T) {
 		{batch.Config{MaxResult: 1 << 30}, "max_result"},
 		{batch.Config{Window: 25 * time.Hour}, "window"},
 		{batch.Config{Retention: time.Minute}, "retention"},
+		{batch.Config{ProviderBatches: "on"}, "provider_batches"},
+		{batch.Config{ProviderBatches: "off", PollLeast: time.Minute}, ""},
+		{batch.Config{PollLeast: 10 * time.Minute}, ""},
+		{batch.Config{PollLeast: -1}, "poll_least"},
+		{batch.Config{PollLeast: time.Minute, PollMost: time.Second}, "poll_most"},
+		{batch.Config{PollMost: 2 * time.Hour}, "poll_most"},
 		{batch.Config{Files: "somewhere"}, "files"},
 		{batch.Config{Files: "file:///tmp/x"}, ""},
 	} {

@@ -13,6 +13,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/batch/internal/files"
+	"github.com/headgate-mesh/headgate/services/batch/internal/limits"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
 )
 
@@ -26,6 +27,8 @@ type Server struct {
 	Clock  func() time.Time
 	// Notify is told of every batch that was created or cancelled.
 	Notify func(number int64)
+	// Limits are those of the keys; nil knows of none.
+	Limits *limits.Limits
 	// Concurrency, MaxFile, MaxLines, Window and Retention are the configuration's.
 	Concurrency       int
 	MaxFile           int64

@@ -99,7 +99,7 @@ func (s *Server) StreamResults(r *batchv1.StreamResultsRequest, stream grpc.Serv
 	if !b.HasEnded() {
 		return fault.New(errorsv1.Reason_REASON_UNSUPPORTED, "the batch hasn't ended: ask GetBatch until ended_at is set").With("field", "id")
 	}
-	for after := int64(0); ; {
+	for after := r.GetAfter(); ; {
 		page, err := s.Store.Results(ctx, b.Number, after, resultsAtOnce, bytesAtOnce)
 		if err != nil {
 			return s.broken(ctx, err)

@@ -25,6 +25,9 @@ func (s *Server) CreateBatch(ctx context.Context, r *batchv1.CreateBatchRequest)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.Limits.Open(ctx, p.KeyID); err != nil {
+		return nil, err
+	}
 	if r.GetInputFileId() != "" {
 		err = s.fromFile(ctx, r, &b)
 	} else {

@@ -47,6 +47,8 @@ func Validate(m proto.Message) error {
 	case *batchv1.ListBatchesRequest:
 		return cmp.Or(between("limit", r.GetLimit(), maxBatches), optionalID("after", r.GetAfter()),
 			optionalID("before", r.GetBefore()), knownDialect(r.GetDialect()))
+	case *batchv1.StreamResultsRequest:
+		return cmp.Or(identified(r.GetId()), behind(r.GetAfter()))
 	case interface{ GetId() string }:
 		if isOurs(m) {
 			return identified(r.GetId())
@@ -59,7 +61,7 @@ func Validate(m proto.Message) error {
 func isOurs(m proto.Message) bool {
 	switch m.(type) {
 	case *batchv1.GetFileRequest, *batchv1.DeleteFileRequest, *batchv1.ReadFileRequest, *batchv1.GetBatchRequest,
-		*batchv1.CancelBatchRequest, *batchv1.DeleteBatchRequest, *batchv1.StreamResultsRequest:
+		*batchv1.CancelBatchRequest, *batchv1.DeleteBatchRequest:
 		return true
 	}
 	return false
@@ -70,6 +72,13 @@ func identified(id string) error {
 		return missing("id", "it was returned when what it names was created")
 	}
 	return optionalID("id", id)
+}
+
+func behind(line int64) error {
+	if line < 0 {
+		return invalid("after", "must be a line's number, or left out")
+	}
+	return nil
 }
 
 func optionalID(field, id string) error {

@@ -1,4 +1,4 @@
-// Package ids makes the ids of files and batches.
+// Package ids makes the ids of files, batches and jobs.
 package ids
 
 import (
@@ -22,6 +22,9 @@ func Batch(d llmv1.Dialect) string {
 	}
 	return "batch_" + random()
 }
+
+// Job returns a new id of a job, as providers are told it: job_ and 24 base62 characters.
+func Job() string { return "job_" + random() }
 
 // random returns base62 characters, each as likely as any other.
 func random() string {

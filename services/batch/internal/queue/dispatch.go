@@ -11,8 +11,7 @@ import (
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
 )
 
-// dispatch asks as many lines as may be under way, each tenant in its turn. This is the place where a batch whose
-// provider has a batch API of its own would be handed over as a whole instead.
+// dispatch asks as many lines as may be under way, each tenant in its turn, or prepares them for a provider's batch API.
 func (l *loop) dispatch(ctx context.Context) error {
 	for l.flying < l.Concurrency {
 		granted, err := l.grant(), error(nil)
@@ -70,7 +69,7 @@ func (l *loop) claim(ctx context.Context, r *run) error {
 	return err
 }
 
-// ask asks one line.
+// ask asks one line, or prepares it.
 func (l *loop) ask(ctx context.Context, b *store.Batch, line store.Line) end {
 	e := end{line: line}
 	body, err := l.Files.Part(ctx, b.Source, line.At, line.Size)
@@ -83,6 +82,13 @@ func (l *loop) ask(ctx context.Context, b *store.Batch, line store.Line) end {
 		}
 		return e
 	}
+	if l.prepares(b, &line) {
+		e.prepared, e.answer = l.prepare(ctx, b, line.Number, body)
+		e.again = e.prepared == nil && ctx.Err() != nil // nobody was asked anything
+		if e.prepared != nil || e.again || e.answer.Verdict != Live {
+			return e
+		}
+	}
 	e.answer = l.Asker.Ask(ctx, b, line.Number, body)
 	// What was given up because the process stops may have been answered all the same.
 	e.unknown = ctx.Err() != nil && e.answer.Outcome != batchv1.LineOutcome_LINE_OUTCOME_SUCCEEDED
@@ -94,6 +100,9 @@ func (l *loop) settle(ctx context.Context) error {
 	for ; l.judged < len(l.told); l.judged++ {
 		l.judge(&l.told[l.judged])
 	}
+	if err := l.place(ctx); err != nil {
+		return err
+	}
 	if len(l.results) > 0 {
 		if err := l.Store.Finish(ctx, l.results); err != nil {
 			return err
@@ -101,6 +110,7 @@ func (l *loop) settle(ctx context.Context) error {
 		for _, r := range l.results {
 			l.counted(r.Outcome, 1)
 		}
+		l.answered("live", int64(len(l.results)))
 		l.results = nil
 	}
 	if len(l.waits) > 0 {
@@ -108,6 +118,9 @@ func (l *loop) settle(ctx context.Context) error {
 			return err
 		}
 		l.waits = nil
+	}
+	if err := l.park(ctx); err != nil {
+		return err
 	}
 	for _, e := range l.told {
 		l.free(e)
@@ -125,8 +138,13 @@ func (l *loop) judge(e *event) {
 		if d.unknown {
 			continue
 		}
+		if d.prepared != nil && e.run.forms(now) {
+			e.run.succeed(&d.line, true)
+			l.ready = append(l.ready, readied(e.run, d))
+			continue
+		}
 		due, done := now, false
-		if !d.again {
+		if !d.again && d.prepared == nil {
 			due, done = e.run.judge(now, &d.line, &d.answer)
 		}
 		if !done {
@@ -151,6 +169,8 @@ func (l *loop) free(e event) {
 		}
 		l.Notify(r.batch.Number)
 		return
+	case e.job != 0:
+		delete(r.jobs, e.job)
 	case e.unclear:
 		r.unclear -= len(e.ends)
 	default:

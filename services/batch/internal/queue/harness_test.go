@@ -34,7 +34,8 @@ type world struct {
 	files *files.Bucket
 	queue *queue.Queue
 	o     queue.Options
-	stop  func()
+	// stop stops the queue; kill is the beginning of that.
+	stop, kill func()
 
 	mu    sync.Mutex
 	asked map[string]int
@@ -88,6 +89,9 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	w.mu.Lock()
+	w.kill = cancel
+	w.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := w.queue.Run(ctx); err != nil {

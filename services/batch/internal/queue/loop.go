@@ -25,8 +25,13 @@ type loop struct {
 	judged  int
 	results []store.Result
 	waits   []store.Wait
+	// ready lines were prepared; the placed ones among them have jobs.
+	ready  []ready
+	placed int
 	// begun are the lines that were under way when the process before this one died.
 	begun map[*run][]store.Line
+	// left are the jobs that weren't done then.
+	left map[*run][]store.Job
 	// asks is the context of what is asked; it outlives the loop's for a while.
 	asks context.Context
 }
@@ -37,6 +42,8 @@ type event struct {
 	// ends are lines that were asked, or looked up.
 	ends    []end
 	unclear bool
+	// job is the number of one that is done.
+	job int64
 	// chore says that a file was read, or results were written, unless err says why not.
 	chore bool
 	err   error
@@ -46,6 +53,8 @@ type event struct {
 type end struct {
 	line   store.Line
 	answer Answer
+	// prepared is the line as its provider takes it, instead of an answer.
+	prepared *Prepared
 	// again says that the line is to be asked as if it had never been.
 	again bool
 	// unknown says that nobody can tell: the line stays begun.
@@ -68,6 +77,7 @@ func (l *loop) work(ctx context.Context) {
 	defer cancel()
 	l.asks = asks
 	l.clearAll(ctx)
+	l.carryAll(ctx)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(l.step(ctx))
 		select {
@@ -103,7 +113,7 @@ func (l *loop) stop(cancel context.CancelFunc) {
 		l.hear(<-l.events)
 		if err := l.settle(context.WithoutCancel(l.asks)); err != nil {
 			l.Logger.Error("results of a batch can't be kept; they are looked up after the next start", "error", err)
-			l.told, l.judged, l.results, l.waits = nil, 0, nil, nil
+			l.told, l.judged, l.results, l.waits, l.ready, l.placed = nil, 0, nil, nil, nil, 0
 		}
 	}
 }
@@ -141,6 +151,9 @@ func (l *loop) advance(ctx context.Context) error {
 		return err
 	}
 	for _, r := range l.runs {
+		if err := l.handOver(ctx, r); err != nil {
+			return err
+		}
 		l.chore(ctx, r)
 	}
 	return nil
@@ -170,7 +183,7 @@ func (l *loop) refresh(ctx context.Context, number int64) error {
 func (l *loop) adopt(b store.Batch) *run {
 	r := l.runs[b.Number]
 	if r == nil {
-		r = &run{batch: b}
+		r = &run{batch: b, forming: make(map[string]*store.Job), jobs: make(map[int64]chan struct{})}
 		l.runs[b.Number] = r
 		l.ring.add(r)
 		l.active.Store(int64(len(l.runs)))
@@ -182,7 +195,7 @@ func (l *loop) adopt(b store.Batch) *run {
 	return r
 }
 
-// expire ends the lines that wait when their time is over.
+// expire ends the lines that wait when their time is over, and those that were to be handed over.
 func (l *loop) expire(ctx context.Context, r *run) error {
 	if r.batch.State != batchv1.BatchState_BATCH_STATE_IN_PROGRESS || r.drained || !r.over(l.Clock()) {
 		return nil
@@ -196,7 +209,7 @@ func (l *loop) expire(ctx context.Context, r *run) error {
 
 // load finds what there was to do when the process before this one ended.
 func (q *Queue) load(ctx context.Context) (*loop, error) {
-	l := &loop{Queue: q, runs: make(map[int64]*run), begun: make(map[*run][]store.Line), events: make(chan event)}
+	l := &loop{Queue: q, runs: make(map[int64]*run), begun: make(map[*run][]store.Line), left: make(map[*run][]store.Job), events: make(chan event)}
 	open, err := q.Store.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find open batches: %w", err)
@@ -205,6 +218,9 @@ func (q *Queue) load(ctx context.Context) (*loop, error) {
 		r := l.adopt(b)
 		if l.begun[r], err = q.Store.Begun(ctx, b.Number); err != nil {
 			return nil, fmt.Errorf("find lines that were under way: %w", err)
+		}
+		if l.left[r], err = q.Store.Jobs(ctx, b.Number); err != nil {
+			return nil, fmt.Errorf("find jobs: %w", err)
 		}
 	}
 	return l, nil

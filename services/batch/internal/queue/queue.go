@@ -1,6 +1,7 @@
 // Package queue carries batches out: it checks their lines, asks them one by one, behind everyone who waits and no more
-// at once than it may, and writes the results. What it has to know after a crash is in the store; what it keeps in memory
-// is only who comes next.
+// at once than it may, and writes the results. Lines whose provider has a batch API of its own are prepared instead, parked
+// in jobs and handed over together; package job carries those. What the queue has to know after a crash is in the store;
+// what it keeps in memory is only who comes next.
 package queue
 
 import (
@@ -13,7 +14,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/services/batch/internal/files"
+	"github.com/headgate-mesh/headgate/services/batch/internal/job"
+	"github.com/headgate-mesh/headgate/services/batch/internal/limits"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
 )
 
@@ -21,6 +25,28 @@ import (
 type Asker interface {
 	Ask(ctx context.Context, b *store.Batch, line int64, body []byte) Answer
 }
+
+// Preparer writes lines as providers' batch APIs take them.
+type Preparer interface {
+	// Prepare prepares a line. Where it returns nil the answer says what becomes of the line, as Ask's does, or has the
+	// verdict Live.
+	Prepare(ctx context.Context, b *store.Batch, line int64, body []byte) (*Prepared, Answer)
+}
+
+// Prepared is a line as its provider takes it.
+type Prepared struct {
+	Group store.Group
+	// Model is as sent to the provider.
+	Model       string
+	Sensitivity llmv1.Sensitivity
+	Inputs      int64
+	// Limits are what one job of the provider may hold.
+	Limits        Limits
+	Context, Body []byte
+}
+
+// Limits bound a job; 0 is none.
+type Limits struct{ Lines, Bytes, Inputs int64 }
 
 // Ledger knows what was answered, also by a process that is gone.
 type Ledger interface {
@@ -38,6 +64,8 @@ const (
 	Busy
 	// Broken is a line that comes again later, but not for ever: the failure may be its own.
 	Broken
+	// Live is a line that no batch API takes; only Prepare says so.
+	Live
 )
 
 // Answer is what came of asking a line. All but After is the line's result, now or where it isn't asked again.
@@ -51,17 +79,24 @@ type Answer struct {
 	After time.Duration
 }
 
-// Options are what the queue works with. All are required but Ledger.
+// Options are what the queue works with. All are required but Ledger and Preparer.
 type Options struct {
 	Store  store.Store
 	Files  *files.Bucket
 	Asker  Asker
 	Ledger Ledger
-	Clock  func() time.Time
-	Logger *slog.Logger
-	Meter  metric.Meter
+	// Preparer prepares lines for jobs; without it all are asked live. Jobs that there are already are carried all the same.
+	Preparer Preparer
+	// Providers carry jobs out, which are asked about at intervals from PollLeast to PollMost.
+	Providers           job.Providers
+	PollLeast, PollMost time.Duration
+	Clock               func() time.Time
+	Logger              *slog.Logger
+	Meter               metric.Meter
 	// Concurrency is how many lines may be under way at once.
 	Concurrency int
+	// Limits are those of the keys; nil knows of none.
+	Limits *limits.Limits
 	// MaxLines and MaxLine bound a batch.
 	MaxLines, MaxLine int
 	// Retention is how long batches are kept after they have ended, and the files with their results.
@@ -72,8 +107,9 @@ type Options struct {
 type Queue struct {
 	Options
 
-	lines  metric.Int64Counter
-	active atomic.Int64
+	lines, answers metric.Int64Counter
+	active         atomic.Int64
+	carrier        *job.Carrier
 
 	mu    sync.Mutex
 	dirty map[int64]bool
@@ -83,7 +119,15 @@ type Queue struct {
 // New returns a queue, which works while Run runs.
 func New(o Options) (*Queue, error) {
 	q := &Queue{Options: o, dirty: make(map[int64]bool), wake: make(chan struct{}, 1)}
-	return q, q.measure()
+	if err := q.measure(); err != nil {
+		return nil, err
+	}
+	var err error
+	q.carrier, err = job.New(job.Options{
+		Store: o.Store, Providers: o.Providers, Clock: o.Clock, Logger: o.Logger, Meter: o.Meter, PollLeast: o.PollLeast, PollMost: o.PollMost,
+		Counted: func(outcome batchv1.LineOutcome, n int64) { q.counted(outcome, n); q.answered("job", n) },
+	})
+	return q, err
 }
 
 // Notify tells that something was done to a batch in the store: it was created, or cancelled. It never waits.

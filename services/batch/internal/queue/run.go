@@ -28,6 +28,13 @@ type run struct {
 	failures, successes int
 	// stumbled are lines that failed and aren't done.
 	stumbled map[int64]stumble
+	// forming are jobs that lines are parked in, by what those have in common; full ones take no more, and are about to be
+	// sealed.
+	forming map[string]*store.Job
+	full    []*store.Job
+	// jobs are carried; closing one's channel, once, tells it to end. Halted says that all were told.
+	jobs   map[int64]chan struct{}
+	halted bool
 }
 
 // stumble is a line's last failure: how many it were by then, and what successes was.
@@ -66,14 +73,18 @@ func (r *run) room() int {
 
 // settled reports whether all lines have ended.
 func (r *run) settled() bool {
-	return r.started() && !r.busy && r.flying+r.unclear == 0 &&
+	return r.started() && !r.busy && r.flying+r.unclear+len(r.forming)+len(r.full)+len(r.jobs) == 0 &&
 		(r.drained || r.batch.State != batchv1.BatchState_BATCH_STATE_IN_PROGRESS)
 }
 
 // next is when there may be something to do for the run without anything happening.
 func (r *run) next(now time.Time) time.Time {
 	at := now.Add(longestWait)
-	for _, t := range []time.Time{r.batch.Expires, r.paused, r.idle, r.resume} {
+	times := []time.Time{r.batch.Expires, r.paused, r.idle, r.resume}
+	for _, j := range r.forming {
+		times = append(times, j.Formed.Add(formFor))
+	}
+	for _, t := range times {
 		if t.After(now) && t.Before(at) {
 			at = t
 		}
@@ -90,12 +101,17 @@ func (r *run) judge(now time.Time, l *store.Line, a *Answer) (due time.Time, don
 	case Broken:
 		return r.stumble(now, l, a)
 	}
+	r.succeed(l, a.Outcome == batchv1.LineOutcome_LINE_OUTCOME_SUCCEEDED)
+	return time.Time{}, true
+}
+
+// succeed takes notice of a line that is done, well or not.
+func (r *run) succeed(l *store.Line, well bool) {
 	r.streak, r.failures = 0, 0
-	if a.Outcome == batchv1.LineOutcome_LINE_OUTCOME_SUCCEEDED {
+	if well {
 		r.successes++
 	}
 	delete(r.stumbled, l.Number)
-	return time.Time{}, true
 }
 
 // pause asks nothing for a while. Lines that were begun before the pause say nothing new.

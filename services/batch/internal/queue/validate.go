@@ -9,6 +9,7 @@ import (
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/services/batch/internal/files"
+	"github.com/headgate-mesh/headgate/services/batch/internal/limits"
 	"github.com/headgate-mesh/headgate/services/batch/internal/lines"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
 )
@@ -50,7 +51,12 @@ func (q *Queue) read(ctx context.Context, b *store.Batch) (problems []store.Prob
 		return nil, "", err
 	}
 	s := &sieve{queue: q, batch: b, check: lines.Check{URL: endpoint(b), MayAsk: auth.Principal{Models: b.Models}.MayAsk}}
-	err = s.all(ctx, reader)
+	s.work.Window = b.Expires.Sub(b.Created)
+	if err = s.all(ctx, reader); err == nil && len(s.problems) == 0 {
+		if p := q.Limits.Problem(ctx, b.KeyID, s.work); p != nil {
+			s.problems = append(s.problems, *p)
+		}
+	}
 	return s.problems, s.check.Model, err
 }
 
@@ -71,6 +77,7 @@ type sieve struct {
 	batch    *store.Batch
 	check    lines.Check
 	count    int
+	work     limits.Work
 	good     []store.Line
 	problems []store.Problem
 }
@@ -109,6 +116,7 @@ func (s *sieve) line(ctx context.Context, l lines.Line) (more bool, err error) {
 	if len(s.problems) > 0 {
 		return true, nil // the rest is only looked at
 	}
+	s.work.Add(l.Number, int64(len(l.Body)))
 	s.good = append(s.good, store.Line{Number: l.Number, CustomID: l.CustomID, At: l.At, Size: int64(len(l.Body))})
 	if len(s.good) == linesAtOnce {
 		err = s.keep(ctx)

@@ -81,6 +81,10 @@ func (a *answer) failed(f *fault.Error) queue.Answer {
 	case errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
 		errorsv1.Reason_REASON_USAGE_LOG_FULL, errorsv1.Reason_REASON_PROVIDER_UNREACHABLE:
 		answer.Verdict = queue.Busy
+	case errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+		if f.RetryAfter > 0 { // there will be money again, perhaps in time
+			answer.Verdict = queue.Busy
+		}
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		answer.Verdict = verdictOf(f.HTTPStatus())
 	case errorsv1.Reason_REASON_CANCELLED, errorsv1.Reason_REASON_INTERNAL:

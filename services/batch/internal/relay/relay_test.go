@@ -58,10 +58,17 @@ func (m *mesh) ListEvents(_ *usagev1.ListEventsRequest, out grpc.ServerStreaming
 
 func dial(t *testing.T, m *mesh) *grpc.ClientConn {
 	t.Helper()
+	return dialAny(t, func(s *grpc.Server) {
+		routerv1.RegisterRelayServiceServer(s, m)
+		usagev1.RegisterUsageServiceServer(s, m)
+	})
+}
+
+func dialAny(t *testing.T, register func(*grpc.Server)) *grpc.ClientConn {
+	t.Helper()
 	lis := bufconn.Listen(1 << 20)
 	server := grpc.NewServer()
-	routerv1.RegisterRelayServiceServer(server, m)
-	usagev1.RegisterUsageServiceServer(server, m)
+	register(server)
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = server.Serve(lis) })
 	conn, err := grpc.NewClient("passthrough:mesh", grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -113,6 +120,8 @@ func TestVerdicts(t *testing.T) {
 		{name: "529", messages: answered(529, `{}`, true), verdict: queue.Busy, status: 529},
 		{name: "overloaded", err: refused(errorsv1.Reason_REASON_OVERLOADED), verdict: queue.Busy, status: 503, after: 7 * time.Second},
 		{name: "limited", err: refused(errorsv1.Reason_REASON_RATE_LIMITED), verdict: queue.Busy, status: 429, after: 7 * time.Second},
+		{name: "no money until tomorrow", err: refused(errorsv1.Reason_REASON_BUDGET_EXHAUSTED), verdict: queue.Busy, status: 429, after: 7 * time.Second},
+		{name: "no money any more", err: fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED, "x").GRPCStatus().Err(), status: 429, body: "insufficient_quota"},
 		{name: "no router", err: status.Error(codes.Unavailable, "dial 10.0.0.1"), verdict: queue.Busy, status: 503},
 		{name: "log full", err: refused(errorsv1.Reason_REASON_USAGE_LOG_FULL), verdict: queue.Busy, status: 503, after: 7 * time.Second},
 		{name: "no provider", err: refused(errorsv1.Reason_REASON_PROVIDER_UNREACHABLE), verdict: queue.Busy, status: 502, after: 7 * time.Second},

@@ -128,6 +128,10 @@ const (
 	Interrupted = "interrupted"
 	// TooLarge is a line whose answer was more than is kept.
 	TooLarge = "result_too_large"
+	// LostAtProvider is a line whose job the provider doesn't know any more, or doesn't end.
+	LostAtProvider = "lost_at_provider"
+	// NoResult is a line whose job ended without a result for it.
+	NoResult = "no_result"
 )
 
 // OwnError writes an error with a code of this package.

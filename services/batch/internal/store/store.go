@@ -20,6 +20,7 @@ type Store interface {
 	Files
 	Batches
 	Lines
+	Jobs
 	// Close ends the store's use of its resources, after the last call has returned.
 	Close() error
 }
@@ -57,8 +58,9 @@ type Batches interface {
 	ListBatches(ctx context.Context, q BatchQuery) ([]Batch, error)
 	// Open returns the batches that haven't ended, the oldest first.
 	Open(ctx context.Context) ([]Batch, error)
-	// Cancel puts a batch that is being validated or asked into the state cancelling: what waits is cancelled. A batch that
-	// is further, or cancelling already, stays as it is. It returns ErrNotFound, or the batch.
+	// Cancel puts a batch that is being validated or asked into the state cancelling: what waits is cancelled, and so are jobs
+	// that can't be at a provider, as Expire says. A batch that is further, or cancelling already, stays as it is. It returns
+	// ErrNotFound, or the batch.
 	Cancel(ctx context.Context, id string, now time.Time) (Batch, error)
 	// DeleteBatch forgets a batch that has ended, with its results and the files that they were written to. It returns
 	// ErrNotFound, or ErrState where it hasn't ended.
@@ -68,8 +70,8 @@ type Batches interface {
 	Purge(ctx context.Context, endedBefore, now time.Time, limit int) (more bool, err error)
 }
 
-// Lines keeps the lines of batches. A line waits, then it is begun, then it is done and has a result; a line that is done
-// stays as it is.
+// Lines keeps the lines of batches. A line waits, then it is begun, perhaps parked, then it is done and has a result; a line
+// that is done stays as it is.
 type Lines interface {
 	// AddLines adds lines to a batch that is being validated, cancelling or not. ErrState where it isn't, any more.
 	AddLines(ctx context.Context, batch int64, lines []Line) error
@@ -82,17 +84,20 @@ type Lines interface {
 	// Claim marks up to limit waiting lines that are due as begun and returns them: those that were released before those
 	// that never were claimed, which come in the order of the file. No line is claimed twice unless Release gave it back. A batch that isn't in progress has none.
 	Claim(ctx context.Context, batch int64, limit int, now time.Time) ([]Line, error)
-	// Begun returns the lines that are begun and not done, in order.
+	// Begun returns the lines that are begun and neither parked nor done, in order.
 	Begun(ctx context.Context, batch int64) ([]Line, error)
-	// Finish ends begun lines with their results, and counts them and their usage in their batches.
+	// Finish ends begun and parked lines with their results, and counts them and their usage in their batches. Results of
+	// other lines are left out.
 	Finish(ctx context.Context, results []Result) error
-	// Release lets begun lines wait again, until they are due. In a batch that is cancelling they are cancelled.
+	// Release lets begun lines wait again, until they are due; lines that are to be asked live stay so. In a batch that is
+	// cancelling they are cancelled.
 	Release(ctx context.Context, waits []Wait) error
-	// Expire ends all lines of a batch that wait as expired and returns how many they were.
+	// Expire ends all lines of a batch that wait as expired, and those that are parked in jobs that can't be at a provider:
+	// in the state forming, or submitting and not tried. Such jobs are done. It returns how many lines they were.
 	Expire(ctx context.Context, batch int64) (int64, error)
-	// Waiting returns how many lines wait, none of the begun ones, and when the first of them is due.
+	// Waiting returns how many lines wait, none of the begun and parked ones, and when the first of them is due.
 	Waiting(ctx context.Context, batch int64) (n int64, due time.Time, err error)
-	// Finalize puts a batch none of whose lines wait or are begun into the state finalizing, and notes the names that the
+	// Finalize puts a batch none of whose lines wait, are begun or parked into the state finalizing, and notes the names that the
 	// files with its results will have, unless it has some already. ErrState where lines are open.
 	Finalize(ctx context.Context, batch int64, output, failed string, now time.Time) (Batch, error)
 	// End ends a batch that is finalizing: completed, cancelled or expired, whatever its lines say. Files are those that were

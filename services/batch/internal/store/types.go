@@ -118,6 +118,8 @@ type Line struct {
 	Tries int
 	// Begun is when it was claimed.
 	Begun time.Time
+	// Live says that no provider's batch API takes it, whatever it looks like.
+	Live bool
 }
 
 // Result is how a line ended.

@@ -157,7 +157,7 @@ func (s *Store) Cancel(ctx context.Context, id string, now time.Time) (b store.B
 		}
 		// Lines of a batch that was still being validated aren't its lines yet.
 		if b.State == batchv1.BatchState_BATCH_STATE_IN_PROGRESS {
-			if _, err := endWaiting(ctx, tx, b.Number, batchv1.LineOutcome_LINE_OUTCOME_CANCELLED); err != nil {
+			if _, err := endIdle(ctx, tx, b.Number, batchv1.LineOutcome_LINE_OUTCOME_CANCELLED); err != nil {
 				return err
 			}
 		}

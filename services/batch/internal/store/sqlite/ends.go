@@ -22,6 +22,16 @@ func endWaiting(ctx context.Context, tx *sql.Tx, number int64, outcome batchv1.L
 	return n, cmp.Or(err, count(ctx, tx, number, outcome, n))
 }
 
+// endIdle ends all lines of a batch that nobody is asked for: waiting ones, and those of jobs that are nowhere yet.
+func endIdle(ctx context.Context, tx *sql.Tx, number int64, outcome batchv1.LineOutcome) (int64, error) {
+	waiting, err := endWaiting(ctx, tx, number, outcome)
+	if err != nil {
+		return 0, err
+	}
+	parked, err := endUntried(ctx, tx, number, outcome)
+	return waiting + parked, err
+}
+
 // count adds to one of a batch's counts.
 func count(ctx context.Context, tx *sql.Tx, number int64, outcome batchv1.LineOutcome, n int64) error {
 	column := map[batchv1.LineOutcome]string{

@@ -65,7 +65,7 @@ func (s *Store) Claim(ctx context.Context, number int64, limit int, now time.Tim
 			//nolint:gosec // the text is ours
 			rows, err := tx.QueryContext(ctx, `UPDATE lines SET state = 1, begun = ? WHERE id IN (
 				SELECT id FROM lines WHERE state = 0 AND id >> 20 = ? AND `+due+` AND (SELECT state FROM batches WHERE number = ?) = ?
-				ORDER BY due, id LIMIT ?) RETURNING id, custom_id, at, size, tries, begun`,
+				ORDER BY due, id LIMIT ?) RETURNING `+lineColumns,
 				nanos(now), number, nanos(now), number, inProgress, limit-len(lines))
 			if err != nil {
 				return err
@@ -81,12 +81,14 @@ func (s *Store) Claim(ctx context.Context, number int64, limit int, now time.Tim
 	return lines, err
 }
 
+const lineColumns = "id, custom_id, at, size, tries, begun, live"
+
 func scanLines(rows *sql.Rows) (lines []store.Line, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var id, begun int64
 		var l store.Line
-		if err := rows.Scan(&id, &l.CustomID, &l.At, &l.Size, &l.Tries, &begun); err != nil {
+		if err := rows.Scan(&id, &l.CustomID, &l.At, &l.Size, &l.Tries, &begun, &l.Live); err != nil {
 			return nil, err
 		}
 		l.Number, l.Begun = lineOf(id), moment(begun)
@@ -98,7 +100,7 @@ func scanLines(rows *sql.Rows) (lines []store.Line, err error) {
 
 // Begun returns the lines that are begun and not done.
 func (s *Store) Begun(ctx context.Context, number int64) ([]store.Line, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT id, custom_id, at, size, tries, begun FROM lines WHERE state = 1 AND id BETWEEN ? AND ?",
+	rows, err := s.read.QueryContext(ctx, "SELECT "+lineColumns+" FROM lines WHERE state = 1 AND id BETWEEN ? AND ?",
 		first(number), last(number))
 	if err != nil {
 		return nil, fmt.Errorf("find begun lines: %w", err)
@@ -106,7 +108,7 @@ func (s *Store) Begun(ctx context.Context, number int64) ([]store.Line, error) {
 	return scanLines(rows)
 }
 
-// Finish ends begun lines with their results.
+// Finish ends begun and parked lines with their results.
 func (s *Store) Finish(ctx context.Context, results []store.Result) error {
 	return s.change(ctx, "keep results", func(ctx context.Context, tx *sql.Tx) error {
 		for _, r := range results {
@@ -120,7 +122,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Result) error {
 
 func finish(ctx context.Context, tx *sql.Tx, r store.Result) error {
 	id := lineID(r.Batch, r.Line)
-	done, err := tx.ExecContext(ctx, "UPDATE lines SET state = 2, outcome = ?, status = ? WHERE id = ? AND state = 1", int32(r.Outcome), r.HTTPStatus, id)
+	done, err := tx.ExecContext(ctx, "UPDATE lines SET state = 2, outcome = ?, status = ? WHERE id = ? AND state IN (1, 3)", int32(r.Outcome), r.HTTPStatus, id)
 	if err != nil {
 		return err
 	}
@@ -172,10 +174,10 @@ func release(ctx context.Context, tx *sql.Tx, w store.Wait) error {
 	return err
 }
 
-// Expire ends all waiting lines of a batch.
+// Expire ends all waiting lines of a batch, and those in jobs that are nowhere yet.
 func (s *Store) Expire(ctx context.Context, number int64) (n int64, err error) {
 	err = s.change(ctx, "expire lines", func(ctx context.Context, tx *sql.Tx) (err error) {
-		n, err = endWaiting(ctx, tx, number, batchv1.LineOutcome_LINE_OUTCOME_EXPIRED)
+		n, err = endIdle(ctx, tx, number, batchv1.LineOutcome_LINE_OUTCOME_EXPIRED)
 		return err
 	})
 	return n, err

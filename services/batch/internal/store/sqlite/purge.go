@@ -65,6 +65,9 @@ func purge(ctx context.Context, tx *sql.Tx, number int64, limit int) error {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "DELETE FROM batches WHERE number = ?", number)
+	_, err := tx.ExecContext(ctx, "DELETE FROM jobs WHERE batch = ?", number)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "DELETE FROM batches WHERE number = ?", number)
+	}
 	return err
 }

@@ -4,7 +4,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	_ "embed" // the schema
+	_ "embed" // the schemas
 	"fmt"
 	"time"
 
@@ -17,6 +17,9 @@ import (
 
 //go:embed schema.sql
 var schema string
+
+//go:embed jobs.sql
+var jobs string
 
 // ErrInUse is returned by Open where another process uses the file: two would ask lines twice.
 var ErrInUse = filelock.ErrInUse
@@ -31,7 +34,7 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens the file, or creates it for its owner alone, with its directory.
 func Open(ctx context.Context, path string) (*Store, error) {
-	f, err := sqlfile.Open(ctx, path, sqlfile.Options{Alone: true, Changes: []string{schema}})
+	f, err := sqlfile.Open(ctx, path, sqlfile.Options{Alone: true, Changes: []string{schema, jobs}})
 	if err != nil {
 		return nil, fmt.Errorf("open the batches %s: %w", path, err)
 	}

@@ -36,6 +36,15 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"ends", ends},
 		{"delete and purge", purge},
 		{"batches lie apart", apart},
+		{"jobs come back", jobsComeBack},
+		{"jobs go their way", jobsGoTheirWay},
+		{"bodies of jobs", bodies},
+		{"lines of jobs without results", pending},
+		{"refused jobs", refused},
+		{"jobs end with their batch", jobsEndWithTheirBatch},
+		{"lines parked too late", parkedTooLate},
+		{"lines parked in a job that is sealed", parkedWrong},
+		{"jobs are purged", jobsArePurged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
