@@ -64,7 +64,15 @@ func (c *meshCommand) init(e env, name, usage string, service func(Peers) peer.C
 
 // parse reads the arguments, of which want are no flags; those may stand before flags or after.
 func (c *meshCommand) parse(args []string, want int) ([]string, error) {
-	var rest []string
+	rest, err := c.parseUpTo(args, want)
+	if err == nil && len(rest) != want {
+		err = errors.New(c.usage)
+	}
+	return rest, err
+}
+
+// parseUpTo is parse of at most so many that are no flags.
+func (c *meshCommand) parseUpTo(args []string, most int) (rest []string, err error) {
 	for {
 		if err := c.flags.Parse(args); err != nil {
 			return nil, err
@@ -74,7 +82,7 @@ func (c *meshCommand) parse(args []string, want int) ([]string, error) {
 		}
 		rest, args = append(rest, c.flags.Arg(0)), c.flags.Args()[1:]
 	}
-	if len(rest) != want {
+	if len(rest) > most {
 		return nil, errors.New(c.usage)
 	}
 	return rest, nil

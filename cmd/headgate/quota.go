@@ -22,13 +22,11 @@ const quotaUsage = `usage: headgate quota [KEY_ID] [flags]`
 func runQuota(ctx context.Context, e env, args []string) error {
 	var c meshCommand
 	c.init(e, "quota", quotaUsage, func(p Peers) peer.Config { return p.RateLimit })
-	id := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		id, args = args[0], args[1:]
-	}
-	if _, err := c.parse(args, 0); err != nil {
+	rest, err := c.parseUpTo(args, 1)
+	if err != nil {
 		return err
 	}
+	id := strings.Join(rest, "")
 	return c.ask(func(conn grpc.ClientConnInterface) error {
 		q, err := ratelimitv1.NewRateLimitServiceClient(conn).GetQuota(ctx, &ratelimitv1.GetQuotaRequest{KeyId: id})
 		if err != nil {
