@@ -126,5 +126,5 @@ func (k *Keeper) request(c *claim, requestID string) *ratelimitv1.ReserveRequest
 func (k *Keeper) takeBack(r *ratelimitv1.ReserveRequest) {
 	s := settlement(r)
 	s.Unused = true
-	k.enqueue(s)
+	k.enqueue(s, nil)
 }

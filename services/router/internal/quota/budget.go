@@ -255,7 +255,7 @@ func (m *spending) end(k *Keeper, s slice, used int64) {
 	case s.request != nil:
 		end := settlement(s.request)
 		end.CostPicoUsd = used
-		k.enqueue(end)
+		k.enqueue(end, nil)
 	case used > 0:
 		k.owe(&m.claim, m.requestID, used)
 	}

@@ -41,5 +41,5 @@ func (k *Keeper) SettleDeferred(r *ratelimitv1.ReserveRequest, used Amount, unus
 	}
 	s := settlement(r)
 	s.Tokens, s.CostPicoUsd, s.Unused = max(used.Tokens, 0), max(used.PicoUSD, 0), unused
-	k.enqueue(s)
+	k.enqueue(s, nil)
 }

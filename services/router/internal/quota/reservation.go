@@ -74,7 +74,7 @@ func (r *Reservation) Settle(used Amount, unused bool) {
 	if r.asked != nil {
 		s := settlement(r.asked.request)
 		s.Tokens, s.CostPicoUsd, s.Unused = tokens, cost, unused
-		r.keeper.enqueue(s)
+		r.keeper.enqueue(s, r.asked.told)
 	}
 }
 

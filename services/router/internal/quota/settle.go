@@ -25,13 +25,16 @@ const (
 // few is how many settlements of money are told at once: where there are more, together is sooner.
 const few = 64
 
+// scarce is how many places may be left where somebody may soon wait for one.
+const scarce = 32
+
 // enqueue has a reservation settled, without waiting: at once where somebody may wait for its place or its money, else
-// together with others.
-func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest) {
+// together with others. The balances are those that it was answered with.
+func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest, told []*ratelimitv1.Balance) {
 	queue := k.gathered
 	for _, scope := range s.GetScopes() {
 		l := scope.GetLimits()
-		if l.GetConcurrentRequests() > 0 || (l.GetBudgetUsd() != 0 && len(k.settles) < few) {
+		if (l.GetConcurrentRequests() > 0 && !roomy(told)) || (l.GetBudgetUsd() != 0 && len(k.settles) < few) {
 			queue = k.settles
 		}
 	}
@@ -40,6 +43,20 @@ func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest) {
 	default:
 		k.log.Warn("too many settlements under way: a reservation stays spent until it runs out")
 	}
+}
+
+// roomy reports whether at least half of the places were left, and not few, of every account.
+func roomy(told []*ratelimitv1.Balance) (roomy bool) {
+	for _, b := range told {
+		if b.GetDimension() != ratelimitv1.Dimension_DIMENSION_CONCURRENCY {
+			continue
+		}
+		if b.GetRemaining() < max(scarce, b.GetLimit()/2) {
+			return false
+		}
+		roomy = true
+	}
+	return roomy
 }
 
 // settleAll tells the service of settlements until ctx ends, and then for a moment of what is left.
