@@ -94,7 +94,7 @@ func (c *Config) Validate() error {
 		p.Add("retention", "must be at least %s", leastRetention)
 	}
 	if c.Files != "" && !files.Opens(c.Files) {
-		p.Add("files", "must be the URL of a directory, such as file:///var/lib/headgate/files: this build has drivers for no other buckets")
+		p.Add("files", "must be the URL of a directory, such as file:///var/lib/headgate/files, or of a bucket, s3://name: this build has drivers for no others")
 	}
 	return p.Err()
 }

@@ -1,0 +1,3 @@
+package main
+
+import _ "gocloud.dev/blob/s3blob" // s3://, for batch.files
