@@ -12,10 +12,11 @@ import (
 const (
 	// TimerConnect names the timer over dialling.
 	TimerConnect = "connect"
-	// TimerFirstContent names the timer until a stream's first content, TimerGap the one between its events.
+	// TimerFirstContent names the timer until a stream's first content.
 	TimerFirstContent = "first_content"
-	TimerGap          = "gap"
-	timerDeadline     = "deadline"
+	// TimerGap names the timer between a stream's events.
+	TimerGap      = "gap"
+	timerDeadline = "deadline"
 	// TimerTotal names the timer over a whole call.
 	TimerTotal = "total"
 )
