@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,12 +37,12 @@ type ledger struct {
 	slow  atomic.Bool
 }
 
-func (l *ledger) GetTotals(ctx context.Context, _ *usagev1.GetTotalsRequest) (*usagev1.GetTotalsResponse, error) {
+func (l *ledger) GetSpent(ctx context.Context, r *usagev1.GetSpentRequest) (*usagev1.GetSpentResponse, error) {
 	if l.slow.Load() {
 		pause(ctx, 100*time.Millisecond)
 		return nil, status.Error(codes.Unavailable, "busy")
 	}
-	return &usagev1.GetTotalsResponse{Total: &usagev1.Sum{CostUsd: money.USD(l.spent.Load())}}, nil
+	return &usagev1.GetSpentResponse{CostPicoUsd: slices.Repeat([]int64{l.spent.Load()}, len(r.GetAccounts()))}, nil
 }
 
 func (l *ledger) conn() grpc.ClientConnInterface {

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/services/usage"
@@ -62,7 +63,8 @@ func ingestForEver(dir string) {
 	}
 }
 
-// TestKilled kills the service while it takes events, many times: what it confirmed is in the ledger.
+// TestKilled kills the service while it takes events, many times: what it confirmed is in the ledger, and what keys have
+// spent is what the rows there cost.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	rounds := 10
@@ -78,9 +80,16 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := listed(as(t, "ADMIN", "", "admin"), serve(t, s), nil)
+	client := serve(t, s)
+	events, err := listed(as(t, "ADMIN", "", "admin"), client, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	spent, err := client.GetSpent(t.Context(), &usagev1.GetSpentRequest{
+		Start: new(timestamppb.Timestamp), Accounts: []*usagev1.Account{{Tenant: "acme"}, {Tenant: "globex"}},
+	})
+	if err != nil || spent.GetCostPicoUsd()[0]+spent.GetCostPicoUsd()[1] != int64(len(events)) {
+		t.Errorf("%v spent by %d events of 1 each: %v", spent.GetCostPicoUsd(), len(events), err)
 	}
 	there := make(map[string]bool)
 	for _, e := range events {

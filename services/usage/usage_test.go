@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -226,6 +227,34 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 	if _, err := c.GetTotals(t.Context(), &usagev1.GetTotalsRequest{}); fault.From(err).Reason != errorsv1.Reason_REASON_PERMISSION_DENIED {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+func TestSpent(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newService(t, usage.Config{}, began.Add(time.Hour)))
+	ingest(t, c, 0, 100)
+	midnight := began.Truncate(24 * time.Hour)
+	accounts := []*usagev1.Account{
+		{Tenant: "globex", KeyId: "key_1"}, {Tenant: "acme"}, {Tenant: "globex", KeyId: "key_0"}, {Tenant: "acme", KeyId: "key_0"},
+	}
+	for _, test := range []struct {
+		since time.Time
+		want  []int64
+	}{
+		{time.Unix(0, 0), []int64{25, 50, 0, 25}},
+		{midnight, []int64{25, 50, 0, 25}},
+		{began.Add(40 * time.Second), []int64{15, 30, 0, 15}},
+		{midnight.AddDate(0, 0, 1), []int64{0, 0, 0, 0}},
+	} {
+		got, err := c.GetSpent(t.Context(), &usagev1.GetSpentRequest{Start: timestamppb.New(test.since), Accounts: accounts})
+		if err != nil || !slices.Equal(got.GetCostPicoUsd(), test.want) {
+			t.Errorf("since %v: %v, want %v: %v", test.since, got.GetCostPicoUsd(), test.want, err)
+		}
+	}
+	_, err := c.GetSpent(t.Context(), &usagev1.GetSpentRequest{Start: timestamppb.New(midnight), Accounts: []*usagev1.Account{{KeyId: "key_0"}}})
+	if f := fault.From(err); f.Reason != errorsv1.Reason_REASON_MISSING_FIELD || f.Metadata["field"] != "accounts[0].tenant" {
+		t.Errorf("no tenant: %v", err)
 	}
 }
 

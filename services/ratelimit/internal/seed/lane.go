@@ -27,8 +27,7 @@ type question struct {
 	opened bool
 }
 
-// lane asks about one kind of period: all that came up while the last answer was on its way, in one question, since the
-// ledger reads all rows of a period to add up those of one key.
+// lane asks about one kind of period: all that came up while the last answer was on its way, in one question.
 type lane struct {
 	seeder *Seeder
 	wake   chan struct{}

@@ -40,8 +40,8 @@ type Options struct {
 }
 
 const (
-	// atOnce bounds the accounts of one question, askTime how long it may take, and pause how soon the next one follows one
-	// that failed.
+	// atOnce is how many accounts the ledger takes in one question, askTime how long that may take, and pause how soon the
+	// next one follows one that failed.
 	atOnce  = 2000
 	askTime = 10 * time.Second
 	pause   = 500 * time.Millisecond
@@ -54,7 +54,7 @@ var again = [...]time.Duration{15 * time.Second, 2 * time.Minute, 15 * time.Minu
 // Seeder opens budgets. Run it. Safe for concurrent use.
 type Seeder struct {
 	Options
-	// One lane for each kind of period: a question about all time, which takes long, holds up none about today.
+	// One lane for each kind of period: a question has one start, and one kind holds up no other.
 	lanes [store.Periods + 1]*lane
 }
 

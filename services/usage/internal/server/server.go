@@ -116,6 +116,19 @@ func (s *Server) ListEvents(r *usagev1.ListEventsRequest, stream grpc.ServerStre
 	}
 }
 
+// GetSpent adds up what accounts have spent.
+func (s *Server) GetSpent(ctx context.Context, r *usagev1.GetSpentRequest) (*usagev1.GetSpentResponse, error) {
+	accounts := make([]store.Account, len(r.GetAccounts()))
+	for i, a := range r.GetAccounts() {
+		accounts[i] = store.Account{Tenant: a.GetTenant(), KeyID: a.GetKeyId()}
+	}
+	spent, err := s.store.Spent(ctx, timeOf(r.GetStart()), accounts)
+	if err != nil {
+		return nil, unavailable(ctx, err)
+	}
+	return &usagev1.GetSpentResponse{CostPicoUsd: spent}, nil
+}
+
 // unavailable is the error for a store that failed; the caller's own end stays what it is.
 func unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

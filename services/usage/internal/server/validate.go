@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	maxSums   = 10_000
-	maxEvents = 1000
-	maxText   = 512
+	maxSums     = 10_000
+	maxEvents   = 1000
+	maxAccounts = 2000
+	maxText     = 512
 )
 
 // Validate checks a request message before its handler sees it. Errors are INVALID_FIELD and MISSING_FIELD with the
@@ -32,6 +33,8 @@ func Validate(m proto.Message) error {
 		return filter(r.GetFilter())
 	case *usagev1.GetTotalsRequest:
 		return filter(r.GetFilter())
+	case *usagev1.GetSpentRequest:
+		return spent(r)
 	}
 	return nil
 }
@@ -42,9 +45,7 @@ func batch(r *usagev1.IngestRequest) error {
 	}
 	for i, e := range r.GetEvents() {
 		if e.GetId() == "" {
-			field := fmt.Sprintf("events[%d].id", i)
-			return fault.New(errorsv1.Reason_REASON_MISSING_FIELD, "%s is required: the ledger keeps one row for each id", field).
-				With("field", field)
+			return missing(fmt.Sprintf("events[%d].id", i), "is required: the ledger keeps one row for each id")
 		}
 	}
 	return nil
@@ -99,8 +100,7 @@ func query(r *usagev1.QueryUsageRequest) error {
 	}
 	switch {
 	case byTag && r.GetTagName() == "":
-		return fault.New(errorsv1.Reason_REASON_MISSING_FIELD, "tag_name is required beside GROUP_TAG: the tag to group by").
-			With("field", "tag_name")
+		return missing("tag_name", "is required beside GROUP_TAG: the tag to group by")
 	case !byTag && r.GetTagName() != "":
 		return invalid("tag_name", "needs GROUP_TAG in group_by")
 	case len(r.GetTagName()) > maxText || strings.Contains(r.GetTagName(), "="):
@@ -111,6 +111,33 @@ func query(r *usagev1.QueryUsageRequest) error {
 		return invalid("limit", "must be from 1 to %d", maxSums)
 	}
 	return nil
+}
+
+func spent(r *usagev1.GetSpentRequest) error {
+	if r.GetStart() == nil {
+		return missing("start", "is required: the time from which on rows count, that of 1970 for all of them")
+	}
+	if err := moment("start", r.GetStart()); err != nil {
+		return err
+	}
+	if len(r.GetAccounts()) > maxAccounts {
+		return invalid("accounts", "must be at most %d: ask about the others in another call", maxAccounts)
+	}
+	for i, a := range r.GetAccounts() {
+		switch field := fmt.Sprintf("accounts[%d]", i); {
+		case a.GetTenant() == "":
+			return missing(field+".tenant", "is required: whose key it is, or the tenant that is asked about")
+		case len(a.GetTenant()) > maxText:
+			return invalid(field+".tenant", "must be at most %d bytes", maxText)
+		case len(a.GetKeyId()) > maxText:
+			return invalid(field+".key_id", "must be at most %d bytes", maxText)
+		}
+	}
+	return nil
+}
+
+func missing(field, remedy string) error {
+	return fault.New(errorsv1.Reason_REASON_MISSING_FIELD, "%s %s", field, remedy).With("field", field)
 }
 
 func invalid(field, format string, args ...any) error {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,10 @@ func TestValidate(t *testing.T) {
 	at := func(seconds int64) *timestamppb.Timestamp { return &timestamppb.Timestamp{Seconds: seconds} }
 	filtered := func(f *usagev1.Filter) proto.Message { return &usagev1.GetTotalsRequest{Filter: f} }
 	by := func(g ...usagev1.Group) *usagev1.QueryUsageRequest { return &usagev1.QueryUsageRequest{GroupBy: g} }
+	spent := func(start *timestamppb.Timestamp, a ...*usagev1.Account) *usagev1.GetSpentRequest {
+		return &usagev1.GetSpentRequest{Start: start, Accounts: a}
+	}
+	acme, long := &usagev1.Account{Tenant: "acme"}, strings.Repeat("x", 513)
 	const tenant, tag = usagev1.Group_GROUP_TENANT, usagev1.Group_GROUP_TAG
 	for _, test := range []struct {
 		name  string
@@ -51,6 +56,16 @@ func TestValidate(t *testing.T) {
 		{"events", &usagev1.IngestRequest{Events: []*usagev1.Event{{Id: "a"}}}, ""},
 		{"an event without an id", &usagev1.IngestRequest{Events: []*usagev1.Event{{Id: "a"}, {}}}, "events[1].id"},
 		{"too many events", &usagev1.IngestRequest{Events: make([]*usagev1.Event, 1001)}, "events"},
+		{"spent", spent(at(0), acme, &usagev1.Account{Tenant: "acme", KeyId: "key"}), ""},
+		{"spent by nobody", spent(at(1)), ""},
+		{"spent by as many as there may be", spent(at(1), slices.Repeat([]*usagev1.Account{acme}, 2000)...), ""},
+		{"spent by too many", spent(at(1), slices.Repeat([]*usagev1.Account{acme}, 2001)...), "accounts"},
+		{"spent since no time", spent(nil, acme), "start"},
+		{"spent since before 1970", spent(at(-1), acme), "start"},
+		{"spent by no tenant", spent(at(1), acme, acme, acme, &usagev1.Account{KeyId: "key"}), "accounts[3].tenant"},
+		{"spent by no account", spent(at(1), nil), "accounts[0].tenant"},
+		{"spent by a long tenant", spent(at(1), &usagev1.Account{Tenant: long}), "accounts[0].tenant"},
+		{"spent by a long key", spent(at(1), acme, &usagev1.Account{Tenant: "acme", KeyId: long}), "accounts[1].key_id"},
 		{"another message", &usagev1.Event{}, ""},
 	} {
 		err := Validate(test.m)

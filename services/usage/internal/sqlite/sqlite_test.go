@@ -68,6 +68,12 @@ func TestNoLedger(t *testing.T) {
 }
 
 func BenchmarkInsert(b *testing.B) {
+	for _, keys := range []int{1, 50, 1000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) { benchmarkInsert(b, keys) })
+	}
+}
+
+func benchmarkInsert(b *testing.B, keys int) {
 	s, err := sqlite.Open(context.Background(), filepath.Join(b.TempDir(), "usage.db"))
 	if err != nil {
 		b.Fatal(err)
@@ -80,7 +86,7 @@ func BenchmarkInsert(b *testing.B) {
 		events := make([]*usagev1.Event, rows)
 		for i := range events {
 			n++
-			events[i] = real(began.Add(time.Duration(n) * time.Millisecond))
+			events[i] = real(began.Add(time.Duration(n)*time.Millisecond), rand.IntN(keys))
 		}
 		if added, err := s.Insert(context.Background(), events); err != nil || added != rows {
 			b.Fatal(added, err)
@@ -89,10 +95,10 @@ func BenchmarkInsert(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*rows), "us/row")
 }
 
-func real(at time.Time) *usagev1.Event {
+func real(at time.Time, key int) *usagev1.Event {
 	id := fmt.Sprintf("req_%016x%08x", rand.Uint64(), rand.Uint32())
 	return &usagev1.Event{
-		Id: id + "/1.k3v9x2", RequestId: id, Attempt: 1, Tenant: "default", KeyId: "key_0123456789", Dialect: 1, Operation: "chat",
+		Id: id + "/1.k3v9x2", RequestId: id, Attempt: 1, Tenant: "default", KeyId: fmt.Sprintf("key_%016d", key), Dialect: 1, Operation: "chat",
 		Model: "assistant", Provider: "claude", UpstreamModel: "claude-opus-4-6", ResponseModel: "claude-opus-4-6-20260205",
 		Stream: true, StartedAt: timestamppb.New(at), Duration: durationpb.New(3 * time.Second), FirstContent: durationpb.New(time.Second),
 		Outcome: 1, HttpStatus: 200, FinishReason: 1, Tokens: &llmv1.TokenUsage{InputTokens: 1234, OutputTokens: 345},

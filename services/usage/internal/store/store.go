@@ -18,6 +18,11 @@ type Store interface {
 	// Sums adds up what matches, in the order of time, then of cost, the largest first, then of the groups' values. At
 	// most q.Limit sums are returned; truncated tells whether there are more. Sums are exact.
 	Sums(ctx context.Context, q Query) (sums []*usagev1.Sum, truncated bool, err error)
+	// Spent returns what accounts have spent since a time, in 10^-12 US dollars and in their order: what events cost that
+	// began then or later. Those count that were deleted too, where the time is a midnight of UTC, or zero for ever. An
+	// answer from the cache costs nothing, and neither do an event without a price and one whose cost is below zero.
+	// Sums are exact; what doesn't fit is math.MaxInt64.
+	Spent(ctx context.Context, since time.Time, accounts []Account) ([]int64, error)
 	// Page returns the first limit events behind a cursor that match, oldest first, those of one instant in the order of
 	// their ids, and the cursor behind them. Fewer than limit mean that there are no more. What is inserted between
 	// two pages never makes a row come twice or an older row be left out.
@@ -27,6 +32,9 @@ type Store interface {
 	// Close ends the store's use of its resources, after the last call has returned.
 	Close() error
 }
+
+// Account is a key or, where KeyID is empty, a whole tenant.
+type Account struct{ Tenant, KeyID string }
 
 // Filter says which events match: those that match every field that is set.
 type Filter struct {

@@ -109,6 +109,9 @@ func allOrNone(t *testing.T, s store.Store) {
 	if got := list(t, s, store.Filter{}, 10); len(got) != 0 {
 		t.Errorf("%d events", len(got))
 	}
+	if got := spent(t, s, time.Time{}, acme); got[0] != 0 {
+		t.Errorf("%d spent", got[0])
+	}
 	if n := insert(t, s); n != 0 {
 		t.Errorf("%d of none inserted", n)
 	}

@@ -29,6 +29,13 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"counts: none isn't zero", noneIsNotZero},
 		{"an empty store", empty},
 		{"prune", prune},
+		{"spent equals a simple reference", spentLikeReference},
+		{"spent once by id", spentOnce},
+		{"spent while rows arrive", spentMeanwhile},
+		{"spent beyond 64 bits", spentBeyond},
+		{"spent nothing", spentNothing},
+		{"spent by accounts of any name", spentByAnyName},
+		{"spent stays where rows are deleted", spentStays},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
