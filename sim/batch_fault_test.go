@@ -301,8 +301,11 @@ func TestControl(t *testing.T) {
 	if got := put("?method=GET&path=/v1/batches", "status=503,times=2\n"); got != http.StatusNoContent {
 		t.Fatal(got)
 	}
-	if id := openAIJob(t, srv, chatLines(1, "")); get("/v1/batches/"+id) != 503 || get("/v1/batches/"+id) != 503 || get("/v1/batches/"+id) != 200 {
-		t.Error("the polls don't fail twice")
+	id := openAIJob(t, srv, chatLines(1, ""))
+	for i, want := range []int{503, 503, 200} {
+		if got := get("/v1/batches/" + id); got != want {
+			t.Errorf("poll %d: %d, want %d", i, got, want)
+		}
 	}
 	for _, tt := range []struct {
 		query, script string

@@ -2,7 +2,6 @@ package anthropic
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"github.com/headgate-mesh/headgate/dialect"
@@ -47,11 +46,14 @@ func ErrorBody(e *fault.Error, requestID string) []byte {
 	return body
 }
 
+// statusBilling is that of billing_error, Payment Required.
+const statusBilling = 402
+
 // StatusOf is the HTTP status of an error of Headgate in this dialect: 402 where a budget is used up, which nobody
 // repeats.
 func StatusOf(e *fault.Error) int {
 	if e.Reason == errorsv1.Reason_REASON_BUDGET_EXHAUSTED {
-		return http.StatusPaymentRequired
+		return statusBilling
 	}
 	return e.HTTPStatus()
 }
