@@ -32,6 +32,24 @@ func open(dir, router string) (*batch.Service, *grpc.ClientConn, error) {
 	return s, conn, err
 }
 
+// reopened runs a service over what the processes before it have left, until the test ends.
+func reopened(t *testing.T, dir, router string) batchv1.BatchServiceClient {
+	t.Helper()
+	s, conn, err := open(dir, router)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait(); _ = conn.Close() })
+	return batchv1.NewBatchServiceClient(serve(t, func(g *grpc.Server) { s.Register(g) }, interceptors(s)...))
+}
+
 // workUntilKilled is the process that is killed.
 func workUntilKilled(dir, router string) {
 	s, _, err := open(dir, router)
@@ -65,20 +83,7 @@ func TestKilled(t *testing.T) {
 	for round := range rounds {
 		kill(t, dir, router, func() bool { return r.total() > (round+1)*n/(rounds+2) })
 	}
-	s, conn, err := open(dir, router)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); wg.Wait(); _ = conn.Close() })
-	c := batchv1.NewBatchServiceClient(serve(t, func(g *grpc.Server) { s.Register(g) }, interceptors(s)...))
-	acme := client(t, "acme")
+	c, acme := reopened(t, dir, router), client(t, "acme")
 	b := until(acme, t, c, id, ended)
 	r.mu.Lock()
 	defer r.mu.Unlock()

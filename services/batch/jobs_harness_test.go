@@ -29,9 +29,13 @@ type jobs struct {
 	takes, slow time.Duration
 	// answer is the text of all answers; without it each names its line.
 	answer string
-	// prepare and submit fail, where they return an error.
+	// prepare, submit and finish fail, where they return an error.
 	prepare func(id string) error
 	submit  func(d *routerv1.JobDescription) error
+	finish  func() error
+	// budget reserves money for each line; released are those whose money was given back.
+	budget   bool
+	released map[string]int
 
 	mu       sync.Mutex
 	seen     map[string]metadata.MD
@@ -55,7 +59,7 @@ type upstream struct {
 func newJobs(limits *routerv1.JobLimits) *jobs {
 	return &jobs{
 		limits: limits, seen: map[string]metadata.MD{}, billed: map[string]int{}, booked: map[string]int{},
-		finished: map[string]*routerv1.FinishLineRequest{},
+		finished: map[string]*routerv1.FinishLineRequest{}, released: map[string]int{},
 	}
 }
 
@@ -76,11 +80,15 @@ func (j *jobs) PrepareLine(ctx context.Context, in *routerv1.PrepareLineRequest)
 		j.seen[id] = md
 		j.mu.Unlock()
 	}
+	var reservation []byte
+	if j.budget {
+		reservation = []byte(id)
+	}
 	return &routerv1.PrepareLineResponse{
 		Body: in.GetBody(), Limits: j.limits, Inputs: 1, Headers: []*routerv1.Header{{Name: "anthropic-beta", Value: "b"}},
 		Context: &routerv1.LineContext{
 			Provider: "vendor", UpstreamModel: "m-1", Model: "m", Sensitivity: llmv1.Sensitivity_SENSITIVITY_LOW, InputTokens: 7,
-			Dialect: in.GetDialect(), Operation: in.GetOperation(), PreparedAt: timestamppb.Now(),
+			Dialect: in.GetDialect(), Operation: in.GetOperation(), PreparedAt: timestamppb.Now(), Reservation: reservation,
 		},
 	}, nil
 }
@@ -187,8 +195,18 @@ func (j *jobs) StreamJobResults(in *routerv1.StreamJobResultsRequest, out grpc.S
 
 func (j *jobs) FinishLine(ctx context.Context, in *routerv1.FinishLineRequest) (*routerv1.FinishLineResponse, error) {
 	id, _ := idOf(ctx)
+	if j.finish != nil {
+		if err := j.finish(); err != nil {
+			return nil, fault.Status(err).Err()
+		}
+	}
 	r := &routerv1.FinishLineResponse{HttpStatus: in.GetResult().GetHttpStatus(), Body: in.GetResult().GetBody()}
 	if in.GetResult().GetOutcome() != routerv1.JobOutcome_JOB_OUTCOME_ANSWERED {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if string(in.GetContext().GetReservation()) == id && in.GetKeyId() != "" && in.GetJobId() != "" {
+			j.released[id]++
+		}
 		return r, nil
 	}
 	r.Usage = &llmv1.TokenUsage{InputTokens: 3, OutputTokens: 2}

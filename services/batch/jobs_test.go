@@ -1,18 +1,14 @@
 package batch_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -239,20 +235,7 @@ func TestKilledWithJobs(t *testing.T) {
 	for _, enough := range marks {
 		kill(t, dir, router, enough)
 	}
-	s, conn, err := open(dir, router)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := s.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); wg.Wait(); _ = conn.Close() })
-	c := batchv1.NewBatchServiceClient(serve(t, func(g *grpc.Server) { s.Register(g) }, interceptors(s)...))
-	acme := client(t, "acme")
+	c, acme := reopened(t, dir, router), client(t, "acme")
 	b := until(acme, t, c, id, ended)
 	list := results(acme, t, c, id)
 	r.jobs.mu.Lock()

@@ -141,7 +141,8 @@ func (k *carriage) end(ctx context.Context, list []store.Result) error {
 	return nil
 }
 
-// giveUp ends the lines without results with a code, and the job.
+// giveUp ends the lines without results with a code, and the job. Nobody knows that they weren't charged, so that what is
+// reserved for them isn't given back.
 func (k *carriage) giveUp(ctx context.Context, code, message string) error {
 	for {
 		pending, err := k.Store.Pending(ctx, k.job.Number, 0, answersAtOnce)

@@ -76,7 +76,7 @@ func (k *carriage) hopeless(err error) bool {
 }
 
 // lose ends the lines that have no result, and that nobody will get one for. They may have been charged, and aren't asked
-// again.
+// again; for the same reason what is reserved for them isn't given back, and stays spent until it runs out.
 func (k *carriage) lose(ctx context.Context) error {
 	k.log.Error("a job is lost at its provider")
 	return k.giveUp(ctx, result.LostAtProvider,

@@ -28,7 +28,9 @@ const (
 )
 
 // Limits asks the service of limits. Safe for concurrent use. A nil one knows of no limits.
-type Limits struct{ service ratelimitv1.RateLimitServiceClient }
+type Limits struct {
+	service ratelimitv1.RateLimitServiceClient
+}
 
 // New returns Limits over a connection to the service of limits; nil knows of none.
 func New(conn grpc.ClientConnInterface) *Limits {

@@ -83,7 +83,7 @@ func (l *loop) ask(ctx context.Context, b *store.Batch, line store.Line) end {
 		return e
 	}
 	if l.prepares(b, &line) {
-		e.prepared, e.answer = l.prepare(ctx, b, line.Number, body)
+		e.prepared, e.vain, e.answer = l.prepare(ctx, b, line.Number, body)
 		e.again = e.prepared == nil && ctx.Err() != nil // nobody was asked anything
 		if e.prepared != nil || e.again || e.answer.Verdict != Live {
 			return e
@@ -101,6 +101,9 @@ func (l *loop) settle(ctx context.Context) error {
 		l.judge(&l.told[l.judged])
 	}
 	if err := l.place(ctx); err != nil {
+		return err
+	}
+	if err := l.keepHolds(ctx); err != nil { // before their lines go on
 		return err
 	}
 	if len(l.results) > 0 {
@@ -135,6 +138,7 @@ func (l *loop) judge(e *event) {
 	number := e.run.batch.Number
 	for i := range e.ends {
 		d := &e.ends[i]
+		l.hold(e.run, d.line.Number, d.vain)
 		if d.unknown {
 			continue
 		}
@@ -143,6 +147,7 @@ func (l *loop) judge(e *event) {
 			l.ready = append(l.ready, readied(e.run, d))
 			continue
 		}
+		l.hold(e.run, d.line.Number, d.prepared)
 		due, done := now, false
 		if !d.again && d.prepared == nil {
 			due, done = e.run.judge(now, &d.line, &d.answer)
@@ -171,6 +176,7 @@ func (l *loop) free(e event) {
 		return
 	case e.job != 0:
 		delete(r.jobs, e.job)
+		l.held()
 	case e.unclear:
 		r.unclear -= len(e.ends)
 	default:

@@ -27,13 +27,13 @@ func (l *loop) prepares(b *store.Batch, line *store.Line) bool {
 	return l.Preparer != nil && !line.Live && b.Expires.Sub(b.Created) >= providersWindow
 }
 
-// prepare prepares a line. One that no job has room for is asked live.
-func (l *loop) prepare(ctx context.Context, b *store.Batch, line int64, body []byte) (*Prepared, Answer) {
+// prepare prepares a line. One that no job has room for was prepared in vain, and is asked live.
+func (l *loop) prepare(ctx context.Context, b *store.Batch, line int64, body []byte) (p, vain *Prepared, _ Answer) {
 	p, answer := l.Preparer.Prepare(ctx, b, line, body)
 	if p != nil && (len(p.Body) > maxBody || !p.fits(new(store.Job))) {
-		return nil, Answer{Verdict: Live}
+		return nil, p, Answer{Verdict: Live}
 	}
-	return p, answer
+	return p, nil, answer
 }
 
 // size is what the line takes of a job's bytes.
@@ -69,6 +69,7 @@ func (l *loop) place(ctx context.Context) error {
 		h := &l.ready[l.placed]
 		j, err := l.jobFor(ctx, h.run, h.prepared)
 		if errors.Is(err, store.ErrState) { // cancelled meanwhile: Release ends the line
+			l.hold(h.run, h.line.Number, h.prepared)
 			l.waits = append(l.waits, store.Wait{Batch: h.run.batch.Number, Line: h.line.Number, Due: l.Clock(), Tries: h.line.Tries})
 			continue
 		}
@@ -119,7 +120,7 @@ func (l *loop) park(ctx context.Context) error {
 		}
 		list = append(list, store.Parked{
 			Job: h.job, Batch: h.run.batch.Number, Line: h.line.Number, Model: h.prepared.Model, Sensitivity: h.prepared.Sensitivity,
-			Bytes: h.prepared.size(), Inputs: h.prepared.Inputs, Context: h.prepared.Context, Body: h.prepared.Body,
+			Bytes: h.prepared.size(), Inputs: h.prepared.Inputs, Context: h.prepared.Context, Body: h.prepared.Body, Reserved: h.prepared.Reserved,
 		})
 	}
 	if len(list) > 0 {
@@ -160,6 +161,7 @@ func (l *loop) handOver(ctx context.Context, r *run) error {
 func (l *loop) seal(ctx context.Context, r *run, j *store.Job) error {
 	if l.Preparer == nil {
 		r.idle, r.drained = time.Time{}, false
+		defer l.held()
 		return l.Store.Refuse(ctx, j.Number, l.Clock())
 	}
 	sealed, err := l.Store.Seal(ctx, j.Number)

@@ -380,6 +380,7 @@ func TestStopped(t *testing.T) {
 					if err != nil || len(list) != 5 || len(w.order) > 0 {
 						t.Errorf("%d results, %d asked live: %v", len(list), len(w.order), err)
 					}
+					v.ended(b, list)
 				})
 			})
 		}

@@ -28,6 +28,8 @@ type loop struct {
 	// ready lines were prepared; the placed ones among them have jobs.
 	ready  []ready
 	placed int
+	// holds are what is reserved for lines that were prepared and won't be parked.
+	holds []store.Hold
 	// begun are the lines that were under way when the process before this one died.
 	begun map[*run][]store.Line
 	// left are the jobs that weren't done then.
@@ -53,8 +55,8 @@ type event struct {
 type end struct {
 	line   store.Line
 	answer Answer
-	// prepared is the line as its provider takes it, instead of an answer.
-	prepared *Prepared
+	// prepared is the line as its provider takes it, instead of an answer; vain is one that no job has room for.
+	prepared, vain *Prepared
 	// again says that the line is to be asked as if it had never been.
 	again bool
 	// unknown says that nobody can tell: the line stays begun.
@@ -113,7 +115,7 @@ func (l *loop) stop(cancel context.CancelFunc) {
 		l.hear(<-l.events)
 		if err := l.settle(context.WithoutCancel(l.asks)); err != nil {
 			l.Logger.Error("results of a batch can't be kept; they are looked up after the next start", "error", err)
-			l.told, l.judged, l.results, l.waits, l.ready, l.placed = nil, 0, nil, nil, nil, 0
+			l.told, l.judged, l.results, l.waits, l.ready, l.placed, l.holds = nil, 0, nil, nil, nil, 0, nil
 		}
 	}
 }
@@ -143,6 +145,7 @@ func (l *loop) advance(ctx context.Context) error {
 		}
 	}
 	for _, r := range l.runs {
+		r.spare.grow(l.Clock(), r.batch.Concurrency)
 		if err := l.expire(ctx, r); err != nil {
 			return err
 		}
@@ -203,6 +206,7 @@ func (l *loop) expire(ctx context.Context, r *run) error {
 	if _, err := l.Store.Expire(ctx, r.batch.Number); err != nil {
 		return err
 	}
+	l.held()
 	r.drained = true
 	return nil
 }

@@ -85,7 +85,31 @@ func (m *mortal) CreateJob(ctx context.Context, j store.Job) (store.Job, error) 
 }
 
 func (m *mortal) Park(ctx context.Context, l []store.Parked) error {
-	return only(m, "Park", func() error { return m.Store.Park(ctx, l) })
+	return only(m, "Park", func() error {
+		err := m.Store.Park(ctx, l)
+		for _, p := range l {
+			if err == nil {
+				m.vendor.kept(p.Line, p.Context)
+			}
+		}
+		return err
+	})
+}
+
+func (m *mortal) AddHolds(ctx context.Context, l []store.Hold) error {
+	return only(m, "AddHolds", func() error {
+		err := m.Store.AddHolds(ctx, l)
+		for _, h := range l {
+			if err == nil {
+				m.vendor.kept(h.Line, h.Context)
+			}
+		}
+		return err
+	})
+}
+
+func (m *mortal) DropHolds(ctx context.Context, n []int64) error {
+	return only(m, "DropHolds", func() error { return m.Store.DropHolds(ctx, n) })
 }
 
 func (m *mortal) Seal(ctx context.Context, n int64) (store.Job, error) {
@@ -172,18 +196,25 @@ func (p providers) Cancel(ctx context.Context, r store.Reference) error {
 }
 
 // TestDeath lets the process die at each thing that happens to its store and its provider, one after the other, and starts
-// another over what is left. Each line gets one result, and is charged once.
+// another over what is left. Each line gets one result, and is charged once; what was reserved for one is ended, unless the
+// process died before it could keep that there is something.
 func TestDeath(t *testing.T) {
 	t.Parallel()
 	for i, test := range []struct {
 		name    string
 		cancel  time.Duration
+		over    time.Duration
 		prepare func(v *vendor)
 		again   bool
 	}{
 		{name: "all goes well"},
 		{name: "dead twice", again: true},
 		{name: "cancelled", cancel: 40 * time.Second},
+		{name: "cancelled untried", cancel: 40 * time.Second, prepare: notNow},
+		{name: "over untried", over: 70 * time.Second, prepare: notNow},
+		{name: "not taken", prepare: func(v *vendor) {
+			v.submit = func(*store.Job) error { return &job.Refusal{Final: true, Err: errors.New("no")} }
+		}},
 		{name: "refused", prepare: func(v *vendor) {
 			v.get = func(u *upstream) (job.Standing, error, bool) { return job.Refused, nil, u.id == "up1" }
 		}},
@@ -211,7 +242,7 @@ func TestDeath(t *testing.T) {
 				if test.prepare != nil {
 					test.prepare(v)
 				}
-				where, dead := death(t, v, n, test.cancel, test.again)
+				where, dead := death(t, v, n, test.cancel, test.over, test.again)
 				if !dead || t.Failed() {
 					break
 				}
@@ -231,11 +262,20 @@ func (w *world) die() {
 
 const mortalLines = 5
 
+// notNow never takes a job.
+func notNow(v *vendor) {
+	v.submit = func(*store.Job) error { return &job.Refusal{Err: errors.New("too many")} }
+}
+
 // death runs a batch whose process dies at the n-th thing.
-func death(t *testing.T, v *vendor, n int, cancel time.Duration, twice bool) (where string, dead bool) {
+func death(t *testing.T, v *vendor, n int, cancel, over time.Duration, twice bool) (where string, dead bool) {
 	m := &mortal{vendor: v, left: n}
 	handing(t, v, func(w *world) {
-		b := w.batch("acme", mortalLines)
+		b := w.batch("acme", mortalLines, func(b *store.Batch) {
+			if over > 0 {
+				b.Created, b.Expires = b.Created.Add(over-24*time.Hour), b.Created.Add(over)
+			}
+		})
 		if cancel > 0 {
 			w.at(cancel, b)
 			w.cancel(b)
@@ -243,6 +283,7 @@ func death(t *testing.T, v *vendor, n int, cancel time.Duration, twice bool) (wh
 		w.at(3*time.Minute, b)
 		w.stop()
 		if where, dead = m.died(); dead {
+			v.life++
 			w.o.Store, w.o.Providers = w.store, v
 			if twice {
 				again := &mortal{Store: w.store, vendor: v, left: 1 + n%7, kill: w.die}
@@ -250,17 +291,24 @@ func death(t *testing.T, v *vendor, n int, cancel time.Duration, twice bool) (wh
 				w.start()
 				w.at(3*time.Minute, b)
 				w.stop()
+				v.life++
 				w.o.Store, w.o.Providers = w.store, v
 			}
 		}
 		w.start()
 		b = w.at(15*time.Minute, b)
 		state, counts := completed, store.Counts{Total: mortalLines, Completed: mortalLines}
-		if cancel > 0 {
+		switch {
+		case cancel > 0:
 			state, counts = cancelled, store.Counts{Total: mortalLines, Cancelled: mortalLines}
+		case over > 0:
+			state, counts = expired, store.Counts{Total: mortalLines, Expired: mortalLines}
 		}
 		expect(t, b, state, counts)
-		handed(w, v, b, mortalLines)
+		list := handed(w, v, b, mortalLines)
+		if _, forgotten := v.ended(b, list); forgotten > w.o.Concurrency*v.life {
+			t.Errorf("%d reservations are forgotten", forgotten)
+		}
 		if t.Failed() {
 			t.Logf("death %d: %s", n, where)
 		}

@@ -43,6 +43,8 @@ type Prepared struct {
 	// Limits are what one job of the provider may hold.
 	Limits        Limits
 	Context, Body []byte
+	// Reserved says that money is reserved for the line, which has to be given back where nobody asks it.
+	Reserved bool
 }
 
 // Limits bound a job; 0 is none.
@@ -62,6 +64,8 @@ const (
 	Done Verdict = iota
 	// Busy is a line that comes again later, as all of its batch: somebody wants to be left alone.
 	Busy
+	// Full is a line that comes again soon: there is no room to spare for it.
+	Full
 	// Broken is a line that comes again later, but not for ever: the failure may be its own.
 	Broken
 	// Live is a line that no batch API takes; only Prepare says so.
@@ -114,11 +118,13 @@ type Queue struct {
 	mu    sync.Mutex
 	dirty map[int64]bool
 	wake  chan struct{}
+	// holding says that there may be holds.
+	holding chan struct{}
 }
 
 // New returns a queue, which works while Run runs.
 func New(o Options) (*Queue, error) {
-	q := &Queue{Options: o, dirty: make(map[int64]bool), wake: make(chan struct{}, 1)}
+	q := &Queue{Options: o, dirty: make(map[int64]bool), wake: make(chan struct{}, 1), holding: make(chan struct{}, 1)}
 	if err := q.measure(); err != nil {
 		return nil, err
 	}
@@ -132,6 +138,7 @@ func New(o Options) (*Queue, error) {
 
 // Notify tells that something was done to a batch in the store: it was created, or cancelled. It never waits.
 func (q *Queue) Notify(number int64) {
+	q.held()
 	q.mu.Lock()
 	q.dirty[number] = true
 	q.mu.Unlock()
@@ -170,9 +177,10 @@ func (q *Queue) Run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	var sweeping sync.WaitGroup
-	sweeping.Go(func() { q.keepSweeping(ctx) })
+	var beside sync.WaitGroup
+	beside.Go(func() { q.keepSweeping(ctx) })
+	beside.Go(func() { q.keepGivingBack(ctx) })
 	l.work(ctx)
-	sweeping.Wait()
+	beside.Wait()
 	return nil
 }

@@ -24,6 +24,8 @@ type run struct {
 	// paused is until when nothing is asked, since pausedAt; the streak is how often in a row.
 	paused, pausedAt time.Time
 	streak           int
+	// spare is the room that refusals leave.
+	spare spare
 	// failures in a row are those of lines; successes are all.
 	failures, successes int
 	// stumbled are lines that failed and aren't done.
@@ -68,7 +70,7 @@ func (r *run) room() int {
 	if r.streak > 0 {
 		return 1
 	}
-	return r.batch.Concurrency
+	return r.spare.within(r.batch.Concurrency)
 }
 
 // settled reports whether all lines have ended.
@@ -80,7 +82,7 @@ func (r *run) settled() bool {
 // next is when there may be something to do for the run without anything happening.
 func (r *run) next(now time.Time) time.Time {
 	at := now.Add(longestWait)
-	times := []time.Time{r.batch.Expires, r.paused, r.idle, r.resume}
+	times := []time.Time{r.batch.Expires, r.paused, r.idle, r.resume, r.spare.next}
 	for _, j := range r.forming {
 		times = append(times, j.Formed.Add(formFor))
 	}
@@ -98,6 +100,8 @@ func (r *run) judge(now time.Time, l *store.Line, a *Answer) (due time.Time, don
 	case Busy:
 		r.pause(now, l.Begun, a.After)
 		return r.paused, false
+	case Full:
+		return r.crowd(now, l, a), false
 	case Broken:
 		return r.stumble(now, l, a)
 	}
@@ -121,7 +125,7 @@ func (r *run) pause(now, begun time.Time, after time.Duration) {
 	}
 	r.streak++
 	r.pausedAt = now
-	r.paused = now.Add(max(jitter(r.streak), min(after, longestAfter)))
+	r.paused = now.Add(max(jitter(r.streak, longestPause), min(after, longestAfter)))
 }
 
 // stumble counts a failure. It is the line's own where others went well since it failed last, and then it isn't asked
@@ -143,14 +147,15 @@ func (r *run) stumble(now time.Time, l *store.Line, a *Answer) (due time.Time, d
 	if r.failures++; r.failures >= r.batch.Concurrency {
 		r.pause(now, l.Begun, a.After)
 	}
-	return now.Add(max(jitter(last.failures), min(a.After, longestAfter))), false
+	return now.Add(max(jitter(last.failures, longestPause), min(a.After, longestAfter))), false
 }
 
-// jitter is a pause after n failures in a row: any, up to a bound that doubles. It is never quite nothing.
-func jitter(n int) time.Duration {
-	bound := longestPause
+// jitter is a pause after n failures in a row: any, up to a bound that doubles, and isn't longer than the longest. It is
+// never quite nothing.
+func jitter(n int, longest time.Duration) time.Duration {
+	bound := longest
 	if n < 7 {
-		bound = min(longestPause, firstPause<<(n-1))
+		bound = min(longest, firstPause<<(n-1))
 	}
 	return time.Millisecond + rand.N(bound) //nolint:gosec // a pause is no secret
 }

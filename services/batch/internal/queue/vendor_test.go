@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +40,9 @@ type vendor struct {
 	skip    func(line int64) bool
 	// finish replaces what comes of finishing a line, where it returns true.
 	finish func(line int64) (job.Finished, bool)
+	// free reserves nothing; slow is how long it takes to prepare a line.
+	free bool
+	slow time.Duration
 	// deaf ignores cancellation.
 	deaf bool
 
@@ -53,6 +55,17 @@ type vendor struct {
 	cancels   int
 	gets      int
 	finding   int
+	// reserved is what is reserved for lines, by the number that their contexts have; life counts processes that died.
+	reserved []reservation
+	life     int
+}
+
+// reservation is what is reserved for a line: in whose life, whether the store ever knew of it, and how often it was ended.
+type reservation struct {
+	line  string
+	life  int
+	kept  bool
+	ended int
 }
 
 // upstream is a batch at the provider.
@@ -83,11 +96,65 @@ func (v *vendor) Prepare(ctx context.Context, b *store.Batch, line int64, body [
 			return nil, *a
 		}
 	}
-	after(ctx, time.Millisecond)
+	after(ctx, max(v.slow, time.Millisecond))
 	return &queue.Prepared{
 		Group: store.Group{Provider: "vendor"}, Model: "m", Inputs: 1, Limits: v.limits,
-		Context: fmt.Appendf(nil, "context %d", line), Body: append([]byte("prepared "), body...),
+		Context: v.reserve(nameOf(b, line), line), Body: append([]byte("prepared "), body...), Reserved: !v.free,
 	}, queue.Answer{}
+}
+
+// reserve returns the context of a line, which names what is reserved for it.
+func (v *vendor) reserve(name string, line int64) []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reserved = append(v.reserved, reservation{line: name, life: v.life})
+	if v.free {
+		v.reserved[len(v.reserved)-1].ended = 1
+	}
+	return fmt.Appendf(nil, "context %d %d", line, len(v.reserved)-1)
+}
+
+// reservation is the one that a line's context names.
+func (v *vendor) reservation(line int64, known []byte) *reservation {
+	var own int64
+	var n int
+	if _, err := fmt.Sscanf(string(known), "context %d %d", &own, &n); err != nil || own != line {
+		v.t.Errorf("line %d has the context %s", line, known)
+	}
+	return &v.reserved[n]
+}
+
+// kept notes that the store knows of what is reserved.
+func (v *vendor) kept(line int64, known []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reservation(line, known).kept = true
+}
+
+// ended checks that all that was reserved for lines with results was ended, but for those that may have been charged, and
+// those of a process that died before it could keep that there is something. It returns how many were, and weren't.
+func (v *vendor) ended(b store.Batch, list []store.Result) (ended, forgotten int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	lost := map[string]bool{}
+	for _, r := range list {
+		lost[nameOf(&b, r.Line)] = r.Outcome == errored && r.HTTPStatus == 0
+	}
+	for _, r := range v.reserved {
+		switch {
+		case lost[r.line]:
+			if r.ended > 0 {
+				v.t.Errorf("what is reserved for %s was ended %d times, and it may have been charged", r.line, r.ended)
+			}
+		case r.ended > 0:
+			ended++
+		case r.life < v.life && !r.kept:
+			forgotten++
+		default:
+			v.t.Errorf("what is reserved for %s, in life %d, isn't given back", r.line, r.life)
+		}
+	}
+	return ended, forgotten
 }
 
 func (v *vendor) Submit(ctx context.Context, b *store.Batch, j *store.Job, bodies job.Bodies) (store.Reference, error) {
@@ -271,15 +338,14 @@ func (v *vendor) Results(_ context.Context, j *store.Job) iter.Seq2[job.Answer, 
 func (v *vendor) Finish(_ context.Context, b *store.Batch, _ *store.Job, p store.Parked, a job.Answer) job.Finished {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !bytes.Equal(p.Context, fmt.Appendf(nil, "context %d", p.Line)) {
-		v.t.Errorf("line %d has the context %s", p.Line, p.Context)
-	}
+	own := v.reservation(p.Line, p.Context)
 	if v.finish != nil {
 		if f, set := v.finish(p.Line); set {
 			f.Result.Batch, f.Result.Line = p.Batch, p.Line
 			return f
 		}
 	}
+	own.ended++
 	r := store.Result{Batch: p.Batch, Line: p.Line, Outcome: a.Outcome}
 	if a.Outcome == succeeded {
 		v.booked[nameOf(b, p.Line)] = 1
@@ -316,13 +382,14 @@ func handing(t *testing.T, v *vendor, test func(w *world), change ...func(*queue
 }
 
 // handed checks that each of the lines has one result, in order, and that those with an answer were charged once, and are
-// in the books, the others not at all. It returns the results.
+// in the books, the others not at all, and that what was reserved is ended. It returns the results.
 func handed(w *world, v *vendor, b store.Batch, lines int) []store.Result {
 	w.t.Helper()
 	list, err := w.store.Results(w.t.Context(), b.Number, 0, lines+1, 1<<30)
 	if err != nil || len(list) != lines {
 		w.t.Fatalf("%d results: %v", len(list), err)
 	}
+	v.ended(b, list)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, r := range list {

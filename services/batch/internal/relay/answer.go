@@ -78,7 +78,9 @@ func (a *answer) failed(f *fault.Error) queue.Answer {
 	answer := a.errored(f.HTTPStatus(), result.ErrorBody(a.batch.Dialect, f, a.requestID))
 	answer.After = f.RetryAfter
 	switch f.Reason {
-	case errorsv1.Reason_REASON_OVERLOADED, errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
+	case errorsv1.Reason_REASON_OVERLOADED:
+		answer.Verdict = queue.Full
+	case errorsv1.Reason_REASON_RATE_LIMITED, errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
 		errorsv1.Reason_REASON_USAGE_LOG_FULL, errorsv1.Reason_REASON_PROVIDER_UNREACHABLE:
 		answer.Verdict = queue.Busy
 	case errorsv1.Reason_REASON_BUDGET_EXHAUSTED:

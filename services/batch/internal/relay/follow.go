@@ -158,7 +158,7 @@ func (a *answer) carried(r *routerv1.FinishLineResponse) queue.Answer {
 
 func finished(p *store.Parked, a queue.Answer) job.Finished {
 	return job.Finished{
-		Later: a.Verdict == queue.Busy, Broken: a.Verdict == queue.Broken,
+		Later: a.Verdict == queue.Busy || a.Verdict == queue.Full, Broken: a.Verdict == queue.Broken,
 		Result: store.Result{Batch: p.Batch, Line: p.Line, Outcome: a.Outcome, HTTPStatus: a.HTTPStatus, Body: a.Body, Usage: a.Usage},
 	}
 }

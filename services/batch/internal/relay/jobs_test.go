@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -100,6 +101,8 @@ func TestPrepare(t *testing.T) {
 		Headers: []*routerv1.Header{{Name: "anthropic-beta", Value: "x"}, {Name: "anthropic-beta", Value: "y"}},
 		Context: &routerv1.LineContext{Provider: "p", UpstreamModel: "m", Sensitivity: llmv1.Sensitivity_SENSITIVITY_HIGH},
 	}
+	reserved := proto.CloneOf(whole)
+	reserved.Context.Reservation = []byte("r")
 	for _, test := range []struct {
 		name     string
 		desk     *desk
@@ -107,6 +110,7 @@ func TestPrepare(t *testing.T) {
 		verdict  queue.Verdict
 	}{
 		{"prepared", &desk{prepared: whole}, true, queue.Done},
+		{"reserved", &desk{prepared: reserved}, true, queue.Done},
 		{"live", &desk{prepared: &routerv1.PrepareLineResponse{Live: true}}, false, queue.Live},
 		{"an older router", &desk{err: status.Error(codes.Unimplemented, "no")}, false, queue.Live},
 		{"limited", &desk{err: fault.New(errorsv1.Reason_REASON_RATE_LIMITED, "no").After(time.Minute)}, false, queue.Busy},
@@ -120,7 +124,8 @@ func TestPrepare(t *testing.T) {
 				t.Fatalf("%+v %+v", p, a)
 			}
 			if p != nil && (p.Group.Provider != "p" || p.Group.Model != "m" || p.Group.Headers["anthropic-beta"] != "x,y" || p.Model != "m" ||
-				p.Inputs != 3 || p.Limits != (queue.Limits{Lines: 1, Bytes: 2, Inputs: 3}) || string(p.Body) != "b" || len(p.Context) == 0) {
+				p.Inputs != 3 || p.Limits != (queue.Limits{Lines: 1, Bytes: 2, Inputs: 3}) || string(p.Body) != "b" || len(p.Context) == 0 ||
+				p.Reserved != (len(test.desk.prepared.GetContext().GetReservation()) > 0)) {
 				t.Errorf("%+v", p)
 			}
 		})

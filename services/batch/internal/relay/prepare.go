@@ -57,7 +57,7 @@ func prepared(r *routerv1.PrepareLineResponse, known []byte) *queue.Prepared {
 		Group: store.Group{Provider: c.GetProvider(), Headers: byName(r.GetHeaders())},
 		Model: c.GetUpstreamModel(), Sensitivity: c.GetSensitivity(), Inputs: max(1, r.GetInputs()),
 		Limits:  queue.Limits{Lines: l.GetLines(), Bytes: l.GetBytes(), Inputs: l.GetInputs()},
-		Context: known, Body: r.GetBody(),
+		Context: known, Body: r.GetBody(), Reserved: len(c.GetReservation()) > 0,
 	}
 	if l.GetOneModel() {
 		p.Group.Model = c.GetUpstreamModel()

@@ -118,7 +118,7 @@ func TestVerdicts(t *testing.T) {
 		{name: "500", messages: answered(500, `<html>`, true), verdict: queue.Broken, status: 500, body: `"<html>"`},
 		{name: "503", messages: answered(503, `{}`, true), verdict: queue.Busy, status: 503},
 		{name: "529", messages: answered(529, `{}`, true), verdict: queue.Busy, status: 529},
-		{name: "overloaded", err: refused(errorsv1.Reason_REASON_OVERLOADED), verdict: queue.Busy, status: 503, after: 7 * time.Second},
+		{name: "overloaded", err: refused(errorsv1.Reason_REASON_OVERLOADED), verdict: queue.Full, status: 503, after: 7 * time.Second},
 		{name: "limited", err: refused(errorsv1.Reason_REASON_RATE_LIMITED), verdict: queue.Busy, status: 429, after: 7 * time.Second},
 		{name: "no money until tomorrow", err: refused(errorsv1.Reason_REASON_BUDGET_EXHAUSTED), verdict: queue.Busy, status: 429, after: 7 * time.Second},
 		{name: "no money any more", err: fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED, "x").GRPCStatus().Err(), status: 429, body: "insufficient_quota"},

@@ -37,12 +37,15 @@ type Jobs interface {
 	Pending(ctx context.Context, number, after int64, limit int) ([]Parked, error)
 	// PendingOf returns those of the given lines of a job that have no result, in order, without their bodies.
 	PendingOf(ctx context.Context, number int64, lines []int64) ([]Parked, error)
-	// Refuse ends a job that no provider has: its lines without results wait, due now, to be asked live. In a batch that is
-	// cancelling they are cancelled. Refusing a job that is done does nothing.
+	// Refuse ends a job that no provider has: its lines without results wait to be asked live, due now, or HoldFirst later where
+	// money is reserved for them. In a batch that is cancelling they are cancelled. Refusing a job that is done does nothing.
 	Refuse(ctx context.Context, number int64, now time.Time) error
 	// EndJob ends a job all of whose lines have results, and forgets what was kept of them. ErrState where some have none.
 	EndJob(ctx context.Context, number int64) error
 }
+
+// HoldFirst is how long lines that are asked another way wait for their money to be given back: they may need it.
+const HoldFirst = 2 * time.Second
 
 // JobState is how far a job is.
 type JobState uint8
@@ -99,6 +102,8 @@ type Parked struct {
 	Bytes, Inputs int64
 	// Context is what the router has to be told when the line is finished.
 	Context []byte
+	// Reserved says that money is reserved for the line, as the context has it; it is only written.
+	Reserved bool
 	// Body is the request as the provider takes it.
 	Body []byte
 }

@@ -21,6 +21,7 @@ type Store interface {
 	Batches
 	Lines
 	Jobs
+	Holds
 	// Close ends the store's use of its resources, after the last call has returned.
 	Close() error
 }

@@ -125,8 +125,16 @@ func (s *Store) Refuse(ctx context.Context, number int64, now time.Time) error {
 		if err != nil || j.State == store.JobDone {
 			return err
 		}
+		reserved, err := holdParked(ctx, tx, &j)
+		if err != nil {
+			return err
+		}
+		due := now
+		if reserved > 0 {
+			due = now.Add(store.HoldFirst)
+		}
 		if _, err := tx.ExecContext(ctx, "UPDATE lines SET state = 0, due = ?, live = 1 WHERE "+parkedIn,
-			append([]any{nanos(now)}, linesOf(&j)...)...); err != nil {
+			append([]any{nanos(due)}, linesOf(&j)...)...); err != nil {
 			return err
 		}
 		if err := endJob(ctx, tx, number); err != nil {
@@ -193,6 +201,9 @@ func endUntried(ctx context.Context, tx *sql.Tx, batch int64, outcome batchv1.Li
 		return 0, err
 	}
 	for _, j := range list {
+		if _, err := holdParked(ctx, tx, &j); err != nil {
+			return 0, err
+		}
 		r, err := tx.ExecContext(ctx, "UPDATE lines SET state = 2, outcome = ? WHERE "+parkedIn, append([]any{int32(outcome)}, linesOf(&j)...)...)
 		if err != nil {
 			return 0, err

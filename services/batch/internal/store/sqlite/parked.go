@@ -28,6 +28,9 @@ func park(ctx context.Context, tx *sql.Tx, p *store.Parked) error {
 		return known(err)
 	}
 	if state == cancelling {
+		if err := holdBegun(ctx, tx, p); err != nil {
+			return err
+		}
 		return finish(ctx, tx, store.Result{Batch: p.Batch, Line: p.Line, Outcome: batchv1.LineOutcome_LINE_OUTCOME_CANCELLED})
 	}
 	r, err := tx.ExecContext(ctx, "UPDATE lines SET state = 3 WHERE id = ? AND state = 1", lineID(p.Batch, p.Line))
@@ -43,7 +46,7 @@ func park(ctx context.Context, tx *sql.Tx, p *store.Parked) error {
 		return err
 	}
 	id := lineID(p.Job, p.Line)
-	if _, err := tx.ExecContext(ctx, "INSERT INTO parked (id, context) VALUES (?, ?)", id, full(p.Context)); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO parked (id, context, reserved) VALUES (?, ?, ?)", id, full(p.Context), p.Reserved); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO bodies (id, body) VALUES (?, ?)", id, full(p.Body))

@@ -21,6 +21,9 @@ var schema string
 //go:embed jobs.sql
 var jobs string
 
+//go:embed holds.sql
+var holds string
+
 // ErrInUse is returned by Open where another process uses the file: two would ask lines twice.
 var ErrInUse = filelock.ErrInUse
 
@@ -34,7 +37,7 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens the file, or creates it for its owner alone, with its directory.
 func Open(ctx context.Context, path string) (*Store, error) {
-	f, err := sqlfile.Open(ctx, path, sqlfile.Options{Alone: true, Changes: []string{schema, jobs}})
+	f, err := sqlfile.Open(ctx, path, sqlfile.Options{Alone: true, Changes: []string{schema, jobs, holds}})
 	if err != nil {
 		return nil, fmt.Errorf("open the batches %s: %w", path, err)
 	}

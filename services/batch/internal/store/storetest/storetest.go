@@ -45,6 +45,11 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"lines parked too late", parkedTooLate},
 		{"lines parked in a job that is sealed", parkedWrong},
 		{"jobs are purged", jobsArePurged},
+		{"holds come back", holdsComeBack},
+		{"holds of refused jobs", heldByRefusedJobs},
+		{"holds of jobs that end with their batch", heldByEndedJobs},
+		{"holds of lines parked too late", heldTooLate},
+		{"holds outlive their batch", holdsOutliveTheirBatch},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
