@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/batch/internal/result"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
 )
@@ -45,15 +47,16 @@ func (k *carriage) collect(ctx context.Context) error {
 
 // all finishes the lines of all answers, and reports whether there were no more.
 func (k *carriage) all(ctx context.Context) (complete bool, err error) {
-	group, size := make(map[int64]Answer), 0
+	group, size, heard := make(map[int64]Answer), 0, 0
 	for a, failure := range k.Providers.Results(ctx, &k.job) {
 		if failure != nil {
 			if ctx.Err() == nil {
 				k.log.Warn("the results of a job broke off; trying again", reason(failure)...)
 			}
-			_, err := k.finish(ctx, group)
-			return false, err
+			finished, err := k.finish(ctx, group)
+			return finished && k.noMore(heard, failure), err
 		}
+		heard++
 		a.Outcome = k.outcome(a.Outcome)
 		group[a.Line] = a
 		if size += len(a.Body); len(group) < answersAtOnce && size < answerBytes {
@@ -66,6 +69,16 @@ func (k *carriage) all(ctx context.Context) (complete bool, err error) {
 		size = 0
 	}
 	return k.finish(ctx, group)
+}
+
+// noMore reports whether results that end short of what the provider counts are all there will ever be: the same number
+// several times in a row, over a while.
+func (k *carriage) noMore(heard int, failure error) bool {
+	if fault.From(failure).Reason != errorsv1.Reason_REASON_STREAM_TRUNCATED || heard != k.heard || k.short == 0 {
+		k.short, k.heard, k.shortSince = 0, heard, k.Clock()
+	}
+	k.short++
+	return k.short >= unknownTimes && k.Clock().Sub(k.shortSince) >= unknownFor
 }
 
 // outcome is a line's. What the provider cancelled because the batch's time was over has expired.

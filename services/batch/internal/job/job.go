@@ -169,6 +169,9 @@ type carriage struct {
 	unknownSince time.Time
 	// stuck is since when the results can't be had.
 	stuck time.Time
+	// short counts in a row how often the results ended early behind the same number of them, heard, since shortSince.
+	short, heard int
+	shortSince   time.Time
 	// broken counts failures to finish a line.
 	broken map[int64]int
 }

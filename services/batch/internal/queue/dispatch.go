@@ -150,6 +150,7 @@ func (l *loop) judge(e *event) {
 		l.hold(e.run, d.line.Number, d.prepared)
 		due, done := now, false
 		if !d.again && d.prepared == nil {
+			l.await(e.run, &d.answer)
 			due, done = e.run.judge(now, &d.line, &d.answer)
 		}
 		if !done {
@@ -160,6 +161,24 @@ func (l *loop) judge(e *event) {
 			Batch: number, Line: d.line.Number, Outcome: d.answer.Outcome,
 			HTTPStatus: d.answer.HTTPStatus, Body: d.answer.Body, Usage: d.answer.Usage,
 		})
+	}
+}
+
+// await lets a line wait that there is no money for while some is held by lines of the same tenant at providers: they
+// mostly use less than that. Jobs that are forming go now, since more lines would only come with that money.
+func (l *loop) await(r *run, a *Answer) {
+	if !a.Poor {
+		return
+	}
+	held := false
+	for _, other := range l.runs {
+		if other.batch.Tenant == r.batch.Tenant {
+			held = held || len(other.forming)+len(other.full)+len(other.jobs) > 0
+			other.poor = true
+		}
+	}
+	if held {
+		a.Verdict, a.After = Busy, 0
 	}
 }
 

@@ -142,7 +142,10 @@ func (l *loop) handOver(ctx context.Context, r *run) error {
 		r.halt()
 		return nil
 	}
-	idle := r.drained && r.flying+r.unclear == 0
+	idle := (r.drained || r.poor) && r.flying+r.unclear == 0
+	if idle {
+		r.poor = false
+	}
 	for key, j := range r.forming {
 		if idle || !now.Before(j.Formed.Add(formFor)) {
 			r.full = append(r.full, j)

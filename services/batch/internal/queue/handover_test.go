@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/batch/internal/job"
 	"github.com/headgate-mesh/headgate/services/batch/internal/queue"
 	"github.com/headgate-mesh/headgate/services/batch/internal/store"
@@ -219,6 +221,11 @@ func TestFollowing(t *testing.T) {
 				return -1
 			}
 		}, time.Hour, store.Counts{Total: 5, Completed: 5}, completed, ""},
+		{"results that end early for good", func(v *vendor) {
+			v.results = func(*store.Job) int { return 4 }
+			v.cut = fault.New(errorsv1.Reason_REASON_STREAM_TRUNCATED, "4 of 5")
+			v.skip, v.outcome = func(line int64) bool { return line == 3 }, odds(3, errored)
+		}, time.Hour, store.Counts{Total: 5, Completed: 4, Failed: 1}, completed, "no_result"},
 		{
 			"results missing", func(v *vendor) { v.skip = func(line int64) bool { return line == 3 }; v.outcome = odds(3, errored) },
 			5 * time.Minute,
@@ -283,6 +290,43 @@ func odds(line int64, o batchv1.LineOutcome) func(int64) batchv1.LineOutcome {
 		}
 		return 0
 	}
+}
+
+// TestWaitsForMoney: lines that there is no money for wait while others at the provider hold some.
+func TestWaitsForMoney(t *testing.T) {
+	t.Parallel()
+	v := newVendor(queue.Limits{})
+	v.prepare = func(int64) *queue.Answer {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		open := 0
+		for _, r := range v.reserved {
+			if r.ended == 0 {
+				open++
+			}
+		}
+		if open < 4 {
+			return nil
+		}
+		return &queue.Answer{Outcome: errored, HTTPStatus: 429, Body: []byte("{}"), Poor: true}
+	}
+	handing(t, v, func(w *world) {
+		b := w.at(time.Hour, w.batch("acme", 10))
+		expect(t, b, completed, store.Counts{Total: 10, Completed: 10})
+		handed(w, v, b, 10)
+	})
+}
+
+// TestNoMoneyAtAll: where nothing can come back such lines end.
+func TestNoMoneyAtAll(t *testing.T) {
+	t.Parallel()
+	v := newVendor(queue.Limits{})
+	v.prepare = func(int64) *queue.Answer {
+		return &queue.Answer{Outcome: errored, HTTPStatus: 429, Body: []byte("{}"), Poor: true}
+	}
+	handing(t, v, func(w *world) {
+		expect(t, w.at(time.Minute, w.batch("acme", 3)), completed, store.Counts{Total: 3, Failed: 3})
+	})
 }
 
 // TestNeverFinished: a line that the router never finishes ends, and doesn't hold its batch up for ever.

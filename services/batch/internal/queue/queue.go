@@ -81,6 +81,8 @@ type Answer struct {
 	Usage      store.Usage
 	// After is how long to wait at least.
 	After time.Duration
+	// Poor says that money is missing: some may come back from lines that are at a provider.
+	Poor bool
 }
 
 // Options are what the queue works with. All are required but Ledger and Preparer.

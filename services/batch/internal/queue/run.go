@@ -34,6 +34,8 @@ type run struct {
 	// sealed.
 	forming map[string]*store.Job
 	full    []*store.Job
+	// poor says that lines wait for money which jobs hold: those that are forming are sealed as they are.
+	poor bool
 	// jobs are carried; closing one's channel, once, tells it to end. Halted says that all were told.
 	jobs   map[int64]chan struct{}
 	halted bool

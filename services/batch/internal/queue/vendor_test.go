@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ type vendor struct {
 	get func(u *upstream) (job.Standing, error, bool)
 	// results cuts the results of a job after so many; -1 is all.
 	results func(j *store.Job) int
+	// cut is the error of results that are cut.
+	cut error
 	// outcome is a line's where it isn't an answer; skip leaves its result out.
 	outcome func(line int64) batchv1.LineOutcome
 	skip    func(line int64) bool
@@ -324,12 +327,15 @@ func (v *vendor) Results(_ context.Context, j *store.Job) iter.Seq2[job.Answer, 
 		v.mu.Unlock()
 		for n, a := range list {
 			if n == cut {
-				yield(job.Answer{}, errors.New("cut"))
+				yield(job.Answer{}, cmp.Or(v.cut, errors.New("cut")))
 				return
 			}
 			if !yield(a, nil) {
 				return
 			}
+		}
+		if cut == len(list) {
+			yield(job.Answer{}, cmp.Or(v.cut, errors.New("cut")))
 		}
 	}
 }

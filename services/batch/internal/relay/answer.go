@@ -84,6 +84,7 @@ func (a *answer) failed(f *fault.Error) queue.Answer {
 		errorsv1.Reason_REASON_USAGE_LOG_FULL, errorsv1.Reason_REASON_PROVIDER_UNREACHABLE:
 		answer.Verdict = queue.Busy
 	case errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+		answer.Poor = true
 		if f.RetryAfter > 0 { // there will be money again, perhaps in time
 			answer.Verdict = queue.Busy
 		}
