@@ -162,6 +162,13 @@ func (s *Spool) Pending() (records, bytes int64) {
 	return s.total.Count - s.acked.Count, s.totalBytes - s.acked.bytes
 }
 
+// End returns the position behind the last record.
+func (s *Spool) End() Position {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.total
+}
+
 // Room reports whether there is room for what is yet to come. It turns false while there still is some for the records
 // of work that is under way: an eighth of MaxBytes, or on a full disk what the current segment has left. It costs a few
 // nanoseconds.

@@ -64,10 +64,9 @@ func workUntilKilled(dir, router string) {
 // twice, and those whose answers went with a process say so.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	const n = 2000
-	rounds := 6
+	n, rounds := 2000, 6
 	if testing.Short() {
-		rounds = 2
+		n, rounds = 500, 2
 	}
 	r := newRouter()
 	r.answer = func(ctx context.Context, _ *routerv1.RelayRequest, _ string) error {

@@ -18,6 +18,9 @@ import (
 // of it was given back.
 func TestKilledWhileGivingBack(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("kills four processes")
+	}
 	const n = 600
 	r := providing(nil)
 	r.jobs.budget = true

@@ -50,7 +50,6 @@ type jobs struct {
 type upstream struct {
 	of        *routerv1.JobDescription
 	lines     []string
-	first     string
 	began     time.Time
 	cancelled bool
 	done      bool

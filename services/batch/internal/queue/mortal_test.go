@@ -233,8 +233,11 @@ func TestDeath(t *testing.T) {
 			places := map[string]int{}
 			// All deaths take a minute, and several with the race detector.
 			stride := 12
-			if os.Getenv("BATCH_TEST_LARGE") != "" {
+			switch {
+			case os.Getenv("BATCH_TEST_LARGE") != "":
 				stride = 1
+			case testing.Short():
+				stride = 60
 			}
 			n := min(stride, 1+i)
 			for ; ; n += stride {

@@ -74,6 +74,9 @@ func (s *server) possible(most int, within time.Duration) float64 {
 // vain now and then only.
 func TestSpareRoom(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("ten simulations of forty seconds")
+	}
 	const within = 40 * time.Second
 	steady := func(time.Duration) int { return 15 }
 	for _, test := range []struct {

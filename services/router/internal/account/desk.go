@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"time"
 
+	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
@@ -24,6 +26,8 @@ type Ledger interface {
 	Room() error
 	// Record returns once the event survives the death of this process.
 	Record(e *usagev1.Event) error
+	// CaughtUp reports whether the usage service has all that was written down before this process began.
+	CaughtUp() bool
 }
 
 // Quota is what holds keys and tenants to their limits. Safe for concurrent use.
@@ -93,6 +97,9 @@ func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
 	a, most := d.accountOf(c.principal), quota.Amount{Tokens: ask.tokens()}
 	var err error
 	if a.Budgeted() {
+		if err := d.caughtUp(); err != nil {
+			return nil, err
+		}
 		if c.money, c.targets, err = d.price(ask); err != nil {
 			return nil, err
 		}
@@ -100,6 +107,15 @@ func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
 	}
 	c.reservation, err = d.Quota.Reserve(ctx, a, c.requestID, most)
 	return c, err
+}
+
+// caughtUp keeps budgets closed until the ledger, by which they are opened, knows what this router's predecessor spent.
+func (d *Desk) caughtUp() error {
+	if d.Ledger == nil || d.Ledger.CaughtUp() {
+		return nil
+	}
+	return fault.New(errorsv1.Reason_REASON_SERVICE_UNAVAILABLE,
+		"budgets can't be checked until what was spent before the start is in the ledger: repeat the request").After(time.Second)
 }
 
 func (d *Desk) accountOf(p auth.Principal) quota.Account {

@@ -40,6 +40,9 @@ func (d *Desk) Hand(ctx context.Context, ask Ask, t catalog.Target, prices TierP
 			return nil, err
 		}
 	}
+	if err := d.caughtUp(); err != nil {
+		return nil, err
+	}
 	cost, known := d.mostIn(ask, t, batchPrices{prices})
 	if !known {
 		return nil, priceUnknown()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -55,16 +56,26 @@ type Ledger struct {
 	client  usagev1.UsageServiceClient
 	opt     Options
 	buffers sync.Pool
+	// found is the number of the last event that was in the log at the beginning; shipped says that those are confirmed.
+	found   int64
+	shipped atomic.Bool
 }
 
 // New returns a ledger over an open log, which stays the caller's: it is closed after Run has returned and nothing
 // records any more.
 func New(s *spool.Spool, client usagev1.UsageServiceClient, o Options) *Ledger {
-	return &Ledger{
-		spool: s, client: client, opt: o.withDefaults(),
+	l := &Ledger{
+		spool: s, client: client, opt: o.withDefaults(), found: s.End().Count,
 		buffers: sync.Pool{New: func() any { return new([]byte) }},
 	}
+	pending, _ := s.Pending()
+	l.shipped.Store(pending == 0)
+	return l
 }
+
+// CaughtUp reports whether the usage service has all that was written down before this process began: until then the
+// ledger doesn't know all that was spent.
+func (l *Ledger) CaughtUp() bool { return l.shipped.Load() }
 
 // Room returns USAGE_LOG_FULL where no more events can be kept safe, and nil otherwise. Whoever is admitted while there
 // is room can record what follows.

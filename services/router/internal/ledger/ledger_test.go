@@ -254,6 +254,38 @@ func TestEachOnce(t *testing.T) {
 	t.Logf("%d events, %d of them sent again", n, b.again)
 }
 
+// TestCaughtUp: what the process before left behind has to be there, what comes meanwhile hasn't.
+func TestCaughtUp(t *testing.T) {
+	t.Parallel()
+	b := newBooks(func() trouble { return none })
+	client, dir := serve(t, b), t.TempDir()
+	s := openSpool(t, dir, spool.Options{})
+	l := ledger.New(s, client, quick())
+	if !l.CaughtUp() {
+		t.Error("an empty log leaves nothing behind")
+	}
+	record(t, l, 0, 700)
+	if !l.CaughtUp() {
+		t.Error("what is written down now is no backlog")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = ledger.New(openSpool(t, dir, spool.Options{}), client, quick())
+	record(t, l, 700, 710)
+	if l.CaughtUp() {
+		t.Error("nothing was shipped yet")
+	}
+	stop := run(t, l)
+	defer stop()
+	b.reaches(t, 710)
+	for deadline := time.Now().Add(10 * time.Second); !l.CaughtUp(); time.Sleep(time.Millisecond) { //nolint:forbidigo // the answer is on its way
+		if time.Now().After(deadline) {
+			t.Fatal("everything is there, and it doesn't know")
+		}
+	}
+}
+
 func TestAServiceThatHangs(t *testing.T) {
 	t.Parallel()
 	hang := make(chan struct{})

@@ -181,6 +181,9 @@ func (s *shipper) confirmed() {
 	if s.failing {
 		s.ledger.opt.Logger.Info("usage events arrive again")
 	}
+	if s.end.Count >= s.ledger.found {
+		s.ledger.shipped.Store(true)
+	}
 	s.events, s.bytes, s.failing, s.backoff = nil, 0, false, s.ledger.opt.BackoffMin
 }
 

@@ -19,6 +19,8 @@ type ledger struct {
 	full bool
 }
 
+func (*ledger) CaughtUp() bool { return true }
+
 func (l *ledger) Room() error {
 	if l.full {
 		return fault.New(errorsv1.Reason_REASON_USAGE_LOG_FULL, "full")
