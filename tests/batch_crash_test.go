@@ -76,7 +76,7 @@ func TestBatchSurvivesKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := newPatientSim(t, 15*time.Millisecond)
-			m := mesh.Start(t, mesh.Options{Upstream: up, Split: name == "split"})
+			m := mesh.Start(t, mesh.Options{Upstream: up, Split: name == "split", Batch: ownQueue})
 			checkBatchSurvives(t, m, up, restart)
 		})
 	}

@@ -71,7 +71,7 @@ func TestBatchBadLines(t *testing.T) {
 // that is busy for a while costs time and nothing else.
 func TestBatchPartialFailures(t *testing.T) {
 	t.Parallel()
-	m := mesh.Start(t, mesh.Options{})
+	m := mesh.Start(t, mesh.Options{Batch: ownQueue})
 	c := openAIClient(m)
 	want := map[string]int{}
 	var content strings.Builder
@@ -115,7 +115,7 @@ func TestBatchCancel(t *testing.T) {
 	t.Parallel()
 	const n = 60
 	up := newPatientSim(t, time.Second)
-	m := mesh.Start(t, mesh.Options{Upstream: up})
+	m := mesh.Start(t, mesh.Options{Upstream: up, Batch: ownQueue})
 	c := openAIClient(m)
 	b := openAIBatch(t, c, "/v1/chat/completions", openAILines(n, batchModels...))
 	within(t, 10*time.Second, "some are asked", func() bool { _, all := up.counts(); return all > 0 })
@@ -236,15 +236,15 @@ func checkUnseen(t *testing.T, m *mesh.Mesh, key, batch, messageBatch, file stri
 // TestBatchWaitsForLimits: a batch with more lines than its key has requests waits for them, and fails nothing.
 func TestBatchWaitsForLimits(t *testing.T) {
 	t.Parallel()
-	m := mesh.Start(t, mesh.Options{})
+	m := mesh.Start(t, mesh.Options{Batch: ownQueue})
 	k := makeKey(t, m, mesh.Key, `"name":"few","tenant":"acme","limits":{"requests_per_minute":120}`)
 	c := openAIClient(m, option.WithAPIKey(k.Secret))
-	b := awaitOpenAI(t, c, openAIBatch(t, c, "/v1/chat/completions", openAILines(130, "gpt-5")).ID, 2*time.Minute)
-	if b.RequestCounts.Completed != 130 {
+	b := awaitOpenAI(t, c, openAIBatch(t, c, "/v1/chat/completions", openAILines(125, "gpt-5")).ID, 2*time.Minute)
+	if b.RequestCounts.Completed != 125 {
 		t.Errorf("%s", b.RawJSON())
 	}
-	checkBatchRows(t, m, k, b.ID, 130, nil)
-	t.Logf("130 lines at 120 a minute took %ds", b.CompletedAt-b.CreatedAt)
+	checkBatchRows(t, m, k, b.ID, 125, nil)
+	t.Logf("125 lines at 120 a minute took %ds", b.CompletedAt-b.CreatedAt)
 }
 
 // TestBatchExpires: what isn't asked within the window has expired, and what was answered is there.
@@ -256,15 +256,16 @@ func TestBatchExpires(t *testing.T) {
 	m := mesh.Start(t, mesh.Options{})
 	k := makeKey(t, m, mesh.Key, `"name":"few","tenant":"acme","limits":{"requests_per_minute":3}`)
 	c := openAIClient(m, option.WithAPIKey(k.Secret))
+	const n = 7 // with more the batch would be refused: in no two minutes there are eight
 	b, err := c.Batches.New(t.Context(), openai.BatchNewParams{
-		InputFileID: uploadBatch(t, c, openAILines(12, "gpt-5")).ID, Endpoint: "/v1/chat/completions", CompletionWindow: "1m",
+		InputFileID: uploadBatch(t, c, openAILines(n, "gpt-5")).ID, Endpoint: "/v1/chat/completions", CompletionWindow: "1m",
 	})
 	if err != nil || b.CompletionWindow != "1m" {
 		t.Fatal(b.RawJSON(), err)
 	}
 	b = awaitOpenAI(t, c, b.ID, 90*time.Second)
 	good, bad := openAIResults(t, c, b.OutputFileID), openAIResults(t, c, b.ErrorFileID)
-	if b.Status != openai.BatchStatusExpired || b.ExpiredAt == 0 || len(good) < 3 || len(bad) == 0 || len(good)+len(bad) != 12 {
+	if b.Status != openai.BatchStatusExpired || b.ExpiredAt == 0 || len(good) < 3 || len(bad) == 0 || len(good)+len(bad) != n {
 		t.Errorf("%d answered, %d not: %s", len(good), len(bad), b.RawJSON())
 	}
 	for _, r := range bad {
@@ -278,7 +279,7 @@ func TestBatchExpires(t *testing.T) {
 func TestBatchStaysHome(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, "cloud", "sky", "home", "shed")
-	m := mesh.Start(t, mesh.Options{Upstream: f, Extra: trusted + alwaysLook})
+	m := mesh.Start(t, mesh.Options{Upstream: f, Extra: trusted + alwaysLook, Batch: ownQueue})
 	c := openAIClient(m)
 	content := chatLine("open", "hosted", "Explain RAG") + chatLine("home", "mixed", "Pay with "+cardNumber) + chatLine("refused", "hosted", "Pay with "+cardNumber)
 	b := awaitOpenAI(t, c, openAIBatch(t, c, "/v1/chat/completions", content).ID, time.Minute)
@@ -307,7 +308,7 @@ func TestBatchOfRevokedKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			up := newPatientSim(t, 100*time.Millisecond)
-			m := mesh.Start(t, mesh.Options{Upstream: up, Split: split})
+			m := mesh.Start(t, mesh.Options{Upstream: up, Split: split, Batch: ownQueue})
 			k, another := makeKey(t, m, mesh.Key, `"name":"gone","tenant":"acme"`), makeKey(t, m, mesh.Key, `"name":"here","tenant":"acme"`)
 			b := openAIBatch(t, openAIClient(m, option.WithAPIKey(k.Secret)), "/v1/chat/completions", openAILines(n, "gpt-5"))
 			within(t, 10*time.Second, "some are asked", func() bool { _, all := up.counts(); return all > 8 })
@@ -335,7 +336,7 @@ func TestBatchGoesOnBesideBusy(t *testing.T) {
 	t.Parallel()
 	const n = 60
 	up := newPatientSim(t, 0)
-	m := mesh.Start(t, mesh.Options{Upstream: up})
+	m := mesh.Start(t, mesh.Options{Upstream: up, Batch: ownQueue})
 	c := openAIClient(m)
 	b := openAIBatch(t, c, "/v1/chat/completions", chatLine("busy", "claude-opus-4-6#status=529", "never")+openAILines(n, "gpt-5")+chatLine("busy too", "claude-opus-4-6#status=529", "never"))
 	within(t, 30*time.Second, "the others are answered", func() bool {

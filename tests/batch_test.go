@@ -24,6 +24,9 @@ import (
 // batchModels take turns in the lines of a batch: in either dialect half of them is the other vendor's.
 var batchModels = []string{"gpt-5", "claude-opus-4-6"}
 
+// ownQueue has every line asked live, whoever its provider is.
+const ownQueue = "provider_batches: off"
+
 // openAILines are n lines, l1 to ln; the i-th one asks "question i".
 func openAILines(n int, models ...string) string {
 	var b strings.Builder

@@ -22,11 +22,12 @@ type fleet struct {
 
 	mu    sync.Mutex
 	asked map[string]int
+	files map[string][]string // uploads, which the simulators' records leave out
 }
 
 func newFleet(t *testing.T, names ...string) *fleet {
 	t.Helper()
-	f := &fleet{sims: make(map[string]*sim.Sim), asked: make(map[string]int)}
+	f := &fleet{sims: make(map[string]*sim.Sim), asked: make(map[string]int), files: make(map[string][]string)}
 	for _, name := range names {
 		s, err := sim.New(sim.Config{Recent: 1024})
 		if err != nil {
@@ -50,11 +51,23 @@ func (f *fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.asked[name]++
 		f.mu.Unlock()
 	}
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/v1/files") {
+		f.keepFile(r, name)
+	}
 	if f.before != nil && f.before(w, r, name) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		return
 	}
 	http.StripPrefix("/"+name, s).ServeHTTP(w, r)
+}
+
+// keepFile remembers an upload.
+func (f *fleet) keepFile(r *http.Request, name string) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = ioNop(body)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files[name] = append(f.files[name], string(body))
 }
 
 // count is how many calls a provider has got.
@@ -72,10 +85,13 @@ func (f *fleet) faults(t *testing.T, name string, script string) {
 	}
 }
 
-// bodies are those of all calls that a provider has got, in order.
+// bodies are those of all calls that a provider has got, in order, behind the files.
 func (f *fleet) bodies(name string) (list []string) {
+	f.mu.Lock()
+	list = append(list, f.files[name]...)
+	f.mu.Unlock()
 	for _, r := range f.sims[name].Requests() {
-		if r.Method == http.MethodPost {
+		if r.Method == http.MethodPost && !strings.HasSuffix(r.Path, "/v1/files") {
 			list = append(list, string(r.Body))
 		}
 	}

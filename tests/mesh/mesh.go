@@ -30,6 +30,9 @@ const Key = "hg_test_administrators_key_0123456789"
 // ProviderKey is the credential that the simulator accepts.
 const ProviderKey = "sk-canary-provider-0123456789abcdef"
 
+// QuickPolls are settings of batches with which a job at a provider is asked about often.
+const QuickPolls = "poll_least: 50ms, poll_most: 500ms"
+
 // Options choose a mesh.
 type Options struct {
 	// Split runs every service as a process of its own.
@@ -39,6 +42,11 @@ type Options struct {
 	// Extra is YAML appended to the configuration, right behind the providers: indented lines add some of them. ${UPSTREAM}
 	// in it is Mesh.Upstream.
 	Extra string
+	// Batch are settings of batches, as YAML has them within braces: "provider_batches: off". Without them jobs at providers
+	// are asked about every half second at least.
+	Batch string
+	// SimProcess runs the simulator as a process, "sim", that keeps its batches over Kill and StartSim; Sim is nil then.
+	SimProcess bool
 	// Env are more environment variables, NAME=value.
 	Env []string
 }
@@ -47,7 +55,7 @@ type Options struct {
 type Mesh struct {
 	// HTTP, GRPC and Ops are addresses, host:port.
 	HTTP, GRPC, Ops string
-	// Sim is the simulator behind it; nil where Options.Upstream was set.
+	// Sim is the simulator behind it; nil where Options.Upstream or SimProcess was set.
 	Sim *sim.Sim
 	// Upstream is the address of the simulator.
 	Upstream string
@@ -56,6 +64,7 @@ type Mesh struct {
 	procs   map[string]*exec.Cmd
 	addrs   map[string]string
 	ops     map[string]string
+	simFile string // the simulator's, where it is a process
 	file    string
 	base    string // of the file, without the options' part
 	options Options
@@ -68,10 +77,14 @@ var Services = []string{"keys", "ratelimit", "cache", "usage", "router", "batch"
 func Start(t testing.TB, o Options) *Mesh {
 	t.Helper()
 	m := &Mesh{HTTP: FreeAddr(t), GRPC: FreeAddr(t), Ops: FreeAddr(t), procs: map[string]*exec.Cmd{}, addrs: map[string]string{}, ops: map[string]string{}}
-	m.startUpstream(t, o.Upstream)
+	if o.SimProcess {
+		m.firstSim(t)
+	} else {
+		m.startUpstream(t, o.Upstream)
+	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "headgate.yaml")
-	if err := os.WriteFile(file, []byte(m.config(dir)+o.Extra), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(m.config(dir, o.Batch)+o.Extra), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m.file, m.options = file, o
@@ -213,7 +226,7 @@ func (m *Mesh) startUpstream(t testing.TB, h http.Handler) {
 	m.Upstream = server.Listener.Addr().String()
 }
 
-func (m *Mesh) config(dir string) string {
+func (m *Mesh) config(dir, batch string) string {
 	return fmt.Sprintf(`data_dir: %s
 secret: a-secret-for-tests-only-0123456789abcdef
 listen:
@@ -222,13 +235,14 @@ listen:
   ops: {addr: "%s"}
 peers:
   router: {address: "%s"}
+batch: {%s}
 providers:
   claude: {kind: anthropic, api_key: "%s", base_url: "http://%s"}
   openai: {kind: openai, api_key: "%s", base_url: "http://%s/v1"}
   vllm: {kind: vllm, api_key: "%s", endpoints: ["http://%s/vllm"]}
   tgi: {kind: tgi, api_key: "%s", endpoints: ["http://%s/tgi"]}
   compatible: {kind: openai_compatible, api_key: "%s", base_url: "http://%s/vllm/v1"}
-`, dir, m.HTTP, m.GRPC, m.Ops, m.GRPC, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
+`, dir, m.HTTP, m.GRPC, m.Ops, m.GRPC, cmp.Or(batch, QuickPolls), ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
 }
 
 func (m *Mesh) run(t testing.TB, env []string, args ...string) {

@@ -9,7 +9,10 @@ export HEADGATE_ADMIN_KEY=hg_test_administrators_key_0123456789
 export HEADGATE_HTTP_ADDR=127.0.0.1:${HTTP_PORT:-18080} HEADGATE_GRPC_ADDR=127.0.0.1:${GRPC_PORT:-19090} HEADGATE_OPS_ADDR=127.0.0.1:${OPS_PORT:-19091}
 export HEADGATE_DATA_DIR=$work/data HEADGATE_URL=http://$HEADGATE_HTTP_ADDR
 
-(cd "$work" && exec env -u ANTHROPIC_API_KEY -u OPENAI_API_KEY -u VLLM_BASE_URL -u TGI_BASE_URL "$binary" all >"$work/log" 2>&1) &
+# Jobs at the simulator's batch APIs end at once: they are asked about sooner than a real provider's.
+echo "batch: {poll_least: 50ms, poll_most: 500ms}" >"$work/headgate.yaml"
+
+(cd "$work" && exec env -u ANTHROPIC_API_KEY -u OPENAI_API_KEY -u VLLM_BASE_URL -u TGI_BASE_URL "$binary" all --config "$work/headgate.yaml" >"$work/log" 2>&1) &
 mesh=$!
 trap 'kill $mesh 2>/dev/null; wait $mesh 2>/dev/null; rm -rf "$work"' EXIT
 for _ in $(seq 100); do curl -sf "$HEADGATE_URL/readyz" >/dev/null && break; sleep 0.1; done
