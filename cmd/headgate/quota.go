@@ -54,7 +54,7 @@ func printQuota(w io.Writer, q *ratelimitv1.GetQuotaResponse) error {
 	for _, b := range q.GetBalances() {
 		fmt.Fprintln(table, strings.Join([]string{
 			lowerWord(b.GetScope().String(), "SCOPE_KIND_"), lowerWord(b.GetDimension().String(), "DIMENSION_"),
-			amountOf(b, b.GetLimit()), amountOf(b, b.GetRemaining()), fullAgain(b),
+			amountOf(b, b.GetLimit()), leftOf(b), fullAgain(b),
 		}, "\t"))
 	}
 	return table.Flush()
@@ -71,6 +71,13 @@ func amountOf(b *ratelimitv1.Balance, n int64) string {
 		return "-$" + money.USD(-n)
 	}
 	return "$" + money.USD(n)
+}
+
+func leftOf(b *ratelimitv1.Balance) string {
+	if b.GetUnopened() {
+		return "not known yet"
+	}
+	return amountOf(b, b.GetRemaining())
 }
 
 func fullAgain(b *ratelimitv1.Balance) string {

@@ -352,7 +352,9 @@ type Balance struct {
 	// What is left of it now; negative after an overrun.
 	Remaining int64 `protobuf:"varint,4,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	// Until all of it is there again; unset for a budget that never begins anew.
-	ResetAfter    *durationpb.Duration `protobuf:"bytes,5,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`
+	ResetAfter *durationpb.Duration `protobuf:"bytes,5,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`
+	// True for a budget that is closed since the ledger hasn't been read, shortly after a start: nobody knows what is left.
+	Unopened      bool `protobuf:"varint,6,opt,name=unopened,proto3" json:"unopened,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +424,13 @@ func (x *Balance) GetResetAfter() *durationpb.Duration {
 	return nil
 }
 
+func (x *Balance) GetUnopened() bool {
+	if x != nil {
+		return x.Unopened
+	}
+	return false
+}
+
 var File_headgate_ratelimit_v1_limits_proto protoreflect.FileDescriptor
 
 const file_headgate_ratelimit_v1_limits_proto_rawDesc = "" +
@@ -437,14 +446,15 @@ const file_headgate_ratelimit_v1_limits_proto_rawDesc = "" +
 	"\x05Scope\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .headgate.ratelimit.v1.ScopeKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x125\n" +
-	"\x06limits\x18\x03 \x01(\v2\x1d.headgate.ratelimit.v1.LimitsR\x06limits\"\xf1\x01\n" +
+	"\x06limits\x18\x03 \x01(\v2\x1d.headgate.ratelimit.v1.LimitsR\x06limits\"\x8d\x02\n" +
 	"\aBalance\x126\n" +
 	"\x05scope\x18\x01 \x01(\x0e2 .headgate.ratelimit.v1.ScopeKindR\x05scope\x12>\n" +
 	"\tdimension\x18\x02 \x01(\x0e2 .headgate.ratelimit.v1.DimensionR\tdimension\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x03R\x05limit\x12\x1c\n" +
 	"\tremaining\x18\x04 \x01(\x03R\tremaining\x12:\n" +
 	"\vreset_after\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"resetAfter*v\n" +
+	"resetAfter\x12\x1a\n" +
+	"\bunopened\x18\x06 \x01(\bR\bunopened*v\n" +
 	"\fBudgetPeriod\x12\x1d\n" +
 	"\x19BUDGET_PERIOD_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11BUDGET_PERIOD_DAY\x10\x01\x12\x17\n" +

@@ -43,7 +43,7 @@ func New(conn grpc.ClientConnInterface) *Limits {
 // Open returns BUDGET_EXHAUSTED where a key or its tenant has no money left.
 func (l *Limits) Open(ctx context.Context, keyID string) error {
 	for _, b := range l.balances(ctx, keyID) {
-		if b.GetDimension() != ratelimitv1.Dimension_DIMENSION_BUDGET || b.GetRemaining() > 0 {
+		if b.GetDimension() != ratelimitv1.Dimension_DIMENSION_BUDGET || b.GetRemaining() > 0 || b.GetUnopened() {
 			continue
 		}
 		return fault.New(errorsv1.Reason_REASON_BUDGET_EXHAUSTED,

@@ -49,6 +49,7 @@ func TestOpen(t *testing.T) {
 		"no limits":           {service: &service{}},
 		"money left":          {service: &service{balances: []*ratelimitv1.Balance{limit(budget, 10, 1)}}},
 		"no money left":       {service: &service{balances: []*ratelimitv1.Balance{limit(tokens, 10, -5), limit(budget, 10, 0)}}, shut: true},
+		"not opened yet":      {service: &service{balances: []*ratelimitv1.Balance{{Dimension: budget, Limit: 10, Unopened: true}}}},
 		"overdrawn":           {service: &service{balances: []*ratelimitv1.Balance{limit(budget, 10, -3)}}, shut: true},
 		"no requests left":    {service: &service{balances: []*ratelimitv1.Balance{limit(requests, 10, 0)}}},
 		"nobody is there":     {service: &service{err: errors.New("away")}},

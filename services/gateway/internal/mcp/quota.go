@@ -34,7 +34,7 @@ type balance struct {
 	Limit             int64   `json:"limit" jsonschema:"The limit; of a budget in 10^-12 US dollars."`
 	Remaining         int64   `json:"remaining" jsonschema:"What is left of it; negative after an overrun."`
 	LimitUSD          string  `json:"limit_usd,omitempty" jsonschema:"A budget's limit in US dollars."`
-	RemainingUSD      string  `json:"remaining_usd,omitempty" jsonschema:"What is left of a budget in US dollars."`
+	RemainingUSD      string  `json:"remaining_usd,omitempty" jsonschema:"What is left of a budget in US dollars; absent while nobody knows, shortly after a start."`
 	ResetAfterSeconds float64 `json:"reset_after_seconds" jsonschema:"Until all of it is there again; 0 also for a budget that never begins anew."`
 }
 
@@ -64,7 +64,10 @@ func stands(b *ratelimitv1.Balance) balance {
 		Limit: b.GetLimit(), Remaining: b.GetRemaining(), ResetAfterSeconds: b.GetResetAfter().AsDuration().Seconds(),
 	}
 	if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET {
-		out.LimitUSD, out.RemainingUSD = money.USD(b.GetLimit()), money.USD(b.GetRemaining())
+		out.LimitUSD = money.USD(b.GetLimit())
+		if !b.GetUnopened() { // else nobody knows yet
+			out.RemainingUSD = money.USD(b.GetRemaining())
+		}
 	}
 	return out
 }
