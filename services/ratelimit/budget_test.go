@@ -45,17 +45,21 @@ func (l *ledger) GetSpent(ctx context.Context, r *usagev1.GetSpentRequest) (*usa
 	return &usagev1.GetSpentResponse{CostPicoUsd: slices.Repeat([]int64{l.spent.Load()}, len(r.GetAccounts()))}, nil
 }
 
-func (l *ledger) conn() grpc.ClientConnInterface {
+func conn(l usagev1.UsageServiceServer) grpc.ClientConnInterface {
 	secret := auth.Secret(strings.Repeat("s", 32))
 	server := rpc.NewServer(rpc.Options{Name: "usage", Peers: auth.NewPeerVerifier(secret), Verifier: auth.NewAdminKey("x")})
 	usagev1.RegisterUsageServiceServer(server, l)
 	return peer.InProcess(server.InProcess(), peer.Options{Credentials: auth.PeerCredentials("ratelimit", secret), Timeout: 100 * time.Millisecond})
 }
 
-// withLedger runs a service that has one.
-func withLedger(t *testing.T, cfg ratelimit.Config, l *ledger) ratelimitv1.RateLimitServiceClient {
+// withLedger runs a service that has one, and which started long ago, where its accounts are in memory.
+func withLedger(t *testing.T, cfg ratelimit.Config, l usagev1.UsageServiceServer) ratelimitv1.RateLimitServiceClient {
 	t.Helper()
-	client, _ := startWith(t, cfg, ratelimit.Deps{Usage: l.conn()})
+	var ahead atomic.Int64
+	client, _ := startWith(t, cfg, ratelimit.Deps{
+		Usage: conn(l), Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
+	ahead.Store(int64(time.Minute))
 	return client
 }
 
@@ -241,7 +245,7 @@ func TestBudgetOverInstances(t *testing.T) {
 	for i := range 64 {
 		all.Go(func() { spend(ctx, t, clients[i%4], l, strconv.Itoa(i), limits) })
 	}
-	pause(t.Context(), 100*time.Millisecond)
+	redisserver.Eventually(t, 10*time.Second, func() bool { return l.spent.Load() >= 5*money.Dollar })
 	before := l.spent.Load()
 	s.Flush()
 	all.Wait()

@@ -1,5 +1,9 @@
 // Package ratelimit is the service that holds requests, tokens, concurrency and money to their limits, over any number of
 // routers. It decides for each call, or grants routers a stock in advance.
+//
+// Where its accounts are lost, with this process or with Redis, rates and places begin anew, and budgets are closed for two
+// seconds, until the ledger has what routers had written down; so they are after the first start. A budget can then be
+// overrun by what was under way at the loss and still is when it opens, no more; see package seed.
 package ratelimit
 
 import (

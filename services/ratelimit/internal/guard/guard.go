@@ -4,6 +4,7 @@ package guard
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"sync"
@@ -92,17 +93,18 @@ func (g *Guard) Degraded() bool { return g.pulse.Gone() }
 // Reserve decides about a call; alone tells that it was decided here alone. The errors are ErrLate, where the store
 // answers others but not this call, and that of a context that ended.
 func (g *Guard) Reserve(ctx context.Context, c store.Call) (a store.Answer, alone bool, err error) {
+	if g.Remote == nil {
+		a, err = g.Local.Reserve(ctx, c)
+		return a, false, err
+	}
+	tried := attempt(c)
 	a, err = ask(ctx, g,
-		func(ctx context.Context) (store.Answer, error) { return g.Remote.Reserve(ctx, c) },
-		func() { g.takeBack(c) })
+		func(ctx context.Context) (store.Answer, error) { return g.Remote.Reserve(ctx, tried) },
+		func() { g.takeBack(tried) })
 	if !errors.Is(err, errAlone) {
 		if err == nil && c.HasBudget() && !g.pulse.Gone() {
 			g.Local.See(c.Tenant, c.Scopes, a.Balances)
 		}
-		return a, false, err
-	}
-	if g.Remote == nil {
-		a, err = g.Local.Reserve(ctx, c)
 		return a, false, err
 	}
 	if c.HasBudget() {
@@ -187,7 +189,16 @@ func (g *Guard) Heard(ctx context.Context, holder string) int64 {
 	return max(g.live.Load(), int64(len(g.holders)))
 }
 
-// takeBack notes that a reservation may stand in the shared store though nobody uses it.
+// attempt is the call with a name for this attempt to reserve it: what is asked in vain is taken back, but a repetition that
+// was answered, here or by another instance, keeps what it has.
+func attempt(c store.Call) store.Call {
+	c.Attempt = rand.Text()
+	return c
+}
+
+// takeBack notes that an attempt may stand in the shared store though nobody was told.
 func (g *Guard) takeBack(c store.Call) {
-	g.owed.add(debt{settlement: store.Settlement{ID: c.ID, Holder: c.Holder, Tenant: c.Tenant, Scopes: c.Scopes, Unused: true}})
+	g.owed.add(debt{settlement: store.Settlement{
+		ID: c.ID, Attempt: c.Attempt, Holder: c.Holder, Tenant: c.Tenant, Scopes: c.Scopes, Unused: true,
+	}})
 }

@@ -26,8 +26,8 @@ func (g *Guard) reserveAlone(ctx context.Context, c store.Call) (store.Answer, e
 	return a, err
 }
 
-// aloneID is what a call that was admitted alone is called in the shared store: under its own name it may have been asked
-// for there in vain, and that is taken back.
+// aloneID is what a call that was admitted alone is called in the shared store: under its own name it may stand there, too, by
+// a repetition that another instance answered.
 func aloneID(id string) string { return "alone/" + id }
 
 // persistence is how long the shared store is asked about money though it is taken for lost.
@@ -41,9 +41,10 @@ func (g *Guard) insist(ctx context.Context, c store.Call) (store.Answer, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	a, err := g.Remote.Reserve(ctx, c)
+	tried := attempt(c)
+	a, err := g.Remote.Reserve(ctx, tried)
 	if err != nil {
-		g.takeBack(c)
+		g.takeBack(tried)
 	}
 	return a, err
 }

@@ -38,6 +38,7 @@ func left(t *testing.T, s *shared) int64 {
 // open seeds the shared store and lets the guard hear how the budget stands.
 func open(t *testing.T, g *guard.Guard) {
 	t.Helper()
+	time.Sleep(store.Settling)
 	if err := g.Seed(t.Context(), store.Seed{Tenant: "a", Scope: budgeted[0], Spent: 3 * dollar}); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package seed
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -19,12 +21,13 @@ func nameOf(s store.Seed) name {
 	return name{Account: Account{Kind: s.Scope.Kind, Tenant: s.Tenant, ID: s.Scope.ID}, from: s.From}
 }
 
-// question is one that waits for the ledger. Opened is set before done is closed.
+// question is one that waits for the ledger. Opened and notYet are set before done is closed.
 type question struct {
 	seed   store.Seed
 	times  int // that the ledger was asked before
 	done   chan struct{}
 	opened bool
+	notYet time.Time // the ledger isn't complete until then
 }
 
 // lane asks about one kind of period: all that came up while the last answer was on its way, in one question.
@@ -36,6 +39,7 @@ type lane struct {
 	mu      sync.Mutex
 	waiting map[name]*question
 	asked   map[name]*question // now
+	early   map[name]*question // those that were asked while the ledger isn't complete
 	later   []appointment
 }
 
@@ -46,7 +50,7 @@ type appointment struct {
 }
 
 func newLane(s *Seeder) *lane {
-	return &lane{seeder: s, wake: make(chan struct{}, 1), waiting: make(map[name]*question)}
+	return &lane{seeder: s, wake: make(chan struct{}, 1), waiting: make(map[name]*question), early: make(map[name]*question)}
 }
 
 // ask returns the question about an account, which may be on its way.
@@ -55,6 +59,9 @@ func (l *lane) ask(s store.Seed) *question {
 	defer l.mu.Unlock()
 	n := nameOf(s)
 	if q := l.asked[n]; q != nil {
+		return q
+	}
+	if q := l.early[n]; q != nil && time.Now().Before(q.notYet) {
 		return q
 	}
 	q := l.waiting[n]
@@ -114,6 +121,7 @@ func (l *lane) callUp(now time.Time) {
 	}
 	clear(l.later[len(kept):])
 	l.later = kept
+	maps.DeleteFunc(l.early, func(_ name, q *question) bool { return !now.Before(q.notYet) })
 }
 
 // next takes questions that wait, all since the same time.
@@ -143,17 +151,30 @@ func (l *lane) answer(ctx context.Context, batch map[name]*question) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	began := time.Now()
 	spent, err := l.spent(ctx, list[0].seed.From, accounts)
 	for i, q := range list {
 		if err == nil {
-			q.seed.Spent = spent[i]
-			err = l.seeder.Accounts.Seed(ctx, q.seed)
-			q.opened = err == nil
+			q.seed.Spent, q.seed.Final = spent[i], l.seeder.Ledger == nil
+			err = l.open(ctx, q, began)
 		}
 		l.end(q)
 	}
 	l.tell(ctx, err)
 	return err == nil
+}
+
+// open tells the accounts what the ledger said, which was asked at a time. That it's too early for it is no failure.
+func (l *lane) open(ctx context.Context, q *question, asked time.Time) error {
+	q.seed.Age = time.Since(asked)
+	err := l.seeder.Accounts.Seed(ctx, q.seed)
+	var early *store.SettlingError
+	if errors.As(err, &early) {
+		q.notYet = time.Now().Add(early.Wait)
+		return nil
+	}
+	q.opened = err == nil
+	return err
 }
 
 func (l *lane) spent(ctx context.Context, from time.Time, accounts []Account) ([]int64, error) {
@@ -168,6 +189,9 @@ func (l *lane) end(q *question) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.asked, nameOf(q.seed))
+	if !q.notYet.IsZero() {
+		l.early[nameOf(q.seed)] = q
+	}
 	close(q.done)
 	if l.seeder.Ledger == nil || q.times == len(again) || (!q.opened && q.times == 0) {
 		return

@@ -1,5 +1,10 @@
 // Package seed opens budgets: it asks the ledger what was spent of those that nobody knows, and tells the accounts. Until
 // then they are closed.
+//
+// Where the accounts may have been lost lately, or were never there, the ledger is asked once more, after store.Settling:
+// routers have shipped by then what they had written down. What the ledger can't have is what was still under way when the
+// accounts were lost, and is open when a budget opens again: its reservations are lost with the accounts, so that others
+// may spend the same money until it is settled, which charges it. By so much, at most, a loss lets a budget be overrun.
 package seed
 
 import (
@@ -76,8 +81,9 @@ func (s *Seeder) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// Open begins to open budgets that aren't known, and waits for it until ctx ends. It reports whether all were opened.
-func (s *Seeder) Open(ctx context.Context, list []store.Seed) bool {
+// Open begins to open budgets that aren't known, and waits for it until ctx ends. It reports whether all were opened, and
+// otherwise how long to wait where that is known.
+func (s *Seeder) Open(ctx context.Context, list []store.Seed) (opened bool, wait time.Duration) {
 	asked := make([]*question, len(list))
 	for i, one := range list {
 		asked[i] = s.lanes[one.Scope.Limits.Period].ask(one)
@@ -86,13 +92,13 @@ func (s *Seeder) Open(ctx context.Context, list []store.Seed) bool {
 		select {
 		case <-q.done:
 			if !q.opened {
-				return false
+				return false, max(0, time.Until(q.notYet))
 			}
 		case <-ctx.Done():
-			return false
+			return false, 0
 		}
 	}
-	return true
+	return true, 0
 }
 
 // Unknown are the budgets among balances that have to be opened, which are those of scopes in their order.

@@ -63,13 +63,29 @@ func (l *ledger) Spent(ctx context.Context, _ time.Time, accounts []seed.Account
 type accounts struct {
 	mu    sync.Mutex
 	seeds []store.Seed
+	born  time.Time // when they were lost; never where it is zero
 }
 
 func (a *accounts) Seed(_ context.Context, s store.Seed) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := s.Settle(time.Since(a.born)); err != nil {
+		return err
+	}
 	a.seeds = append(a.seeds, s)
 	return nil
+}
+
+// lose has them lost now.
+func (a *accounts) lose() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.born = time.Now()
+}
+
+func (a *accounts) loseAfter(d time.Duration) {
+	time.Sleep(d)
+	a.lose()
 }
 
 // all is what was told.
@@ -102,7 +118,8 @@ func opened(t *testing.T, s *seed.Seeder, within time.Duration, list ...store.Se
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	return s.Open(ctx, list)
+	ok, _ := s.Open(ctx, list)
+	return ok
 }
 
 // Who comes while an account is asked about waits for the same answer; all others for the next, together.
@@ -161,6 +178,38 @@ func TestAgain(t *testing.T) {
 		time.Sleep(time.Hour)
 		if seeds := a.all(); len(seeds) != 4 || seeds[1].Spent != 2 || seeds[3].Spent != 4 {
 			t.Errorf("%+v", seeds)
+		}
+	})
+}
+
+// After a loss the ledger is asked once for each account, and once more when it is complete: an answer that it began before
+// then opens nothing.
+func TestSettling(t *testing.T) {
+	l := &ledger{spent: 7}
+	inBubble(t, l, func(t *testing.T, s *seed.Seeder, a *accounts) {
+		a.lose()
+		ok, wait := s.Open(t.Context(), []store.Seed{budget("k", store.Day)})
+		if ok || wait != store.Settling-time.Second {
+			t.Errorf("opened %v, to wait %v", ok, wait)
+		}
+		for range 9 {
+			if opened(t, s, time.Minute, budget("k", store.Day)) {
+				t.Error("opened")
+			}
+			time.Sleep(wait / 10)
+		}
+		if l.asked() != 1 {
+			t.Errorf("%d questions", l.asked())
+		}
+		time.Sleep(wait/10 - time.Millisecond)
+		go a.loseAfter(500 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
+		if opened(t, s, time.Minute, budget("k", store.Day)) {
+			t.Error("opened by an answer from before the loss")
+		}
+		time.Sleep(store.Settling)
+		if !opened(t, s, time.Minute, budget("k", store.Day)) || l.asked() != 3 || len(a.all()) != 1 {
+			t.Errorf("not opened, %d questions", l.asked())
 		}
 	})
 }

@@ -39,7 +39,7 @@ func scopes(list []*ratelimitv1.Scope) []store.Scope {
 }
 
 func balance(b store.Balance) *ratelimitv1.Balance {
-	out := &ratelimitv1.Balance{Scope: b.Scope, Dimension: b.Dimension, Limit: b.Limit, Remaining: b.Remaining}
+	out := &ratelimitv1.Balance{Scope: b.Scope, Dimension: b.Dimension, Limit: b.Limit, Remaining: b.Remaining, Unopened: b.Unseeded}
 	if b.Reset != store.NoReset {
 		out.ResetAfter = durationpb.New(b.Reset)
 	}

@@ -20,8 +20,10 @@ func (s *Server) GetQuota(ctx context.Context, r *ratelimitv1.GetQuotaRequest) (
 	tenant := key.Account()
 	accounts := s.accounts(key)
 	all, alone, err := s.Guard.Balances(ctx, tenant, accounts)
-	if err == nil && !alone && s.open(ctx, tenant, accounts, all) {
-		all, alone, err = s.Guard.Balances(ctx, tenant, accounts)
+	if err == nil && !alone {
+		if opened, _ := s.open(ctx, tenant, accounts, all); opened {
+			all, alone, err = s.Guard.Balances(ctx, tenant, accounts)
+		}
 	}
 	if err != nil {
 		return nil, unavailable(err)

@@ -76,17 +76,25 @@ const patience = 20 * time.Millisecond
 // reserve decides about a call; where a budget isn't known yet, once more as soon as it is.
 func (s *Server) reserve(ctx context.Context, c store.Call) (a store.Answer, alone bool, err error) {
 	a, alone, err = s.Guard.Reserve(ctx, c)
-	if err != nil || alone || a.Refusal == nil || !s.open(ctx, c.Tenant, c.Scopes, a.Balances) {
+	if err != nil || alone || a.Refusal == nil {
 		return a, alone, err
 	}
-	return s.Guard.Reserve(ctx, c)
+	opened, wait := s.open(ctx, c.Tenant, c.Scopes, a.Balances)
+	if opened {
+		return s.Guard.Reserve(ctx, c)
+	}
+	if wait > 0 && a.Refusal.Balance.Unseeded {
+		a.Refusal.RetryAfter = wait
+	}
+	return a, alone, nil
 }
 
-// open begins to open the budgets that aren't known, and reports whether there were any and all are open now.
-func (s *Server) open(ctx context.Context, tenant string, scopes []store.Scope, b []store.Balance) bool {
+// open begins to open the budgets that aren't known, and reports whether there were any and all are open now, and otherwise
+// how long to wait where that is known.
+func (s *Server) open(ctx context.Context, tenant string, scopes []store.Scope, b []store.Balance) (opened bool, wait time.Duration) {
 	unknown := seed.Unknown(tenant, scopes, b)
 	if len(unknown) == 0 {
-		return false
+		return false, 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

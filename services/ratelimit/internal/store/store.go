@@ -17,7 +17,8 @@ type Store interface {
 	// Reserve takes one request, its tokens and one place from every scope that limits them, or nothing at all and says
 	// why. Repeating it with an id that was admitted, open or settled, changes nothing and gives the first answer. A
 	// reservation that isn't settled within its hold ends by itself: its tokens and its money stay spent, its places are
-	// free. The places of a holder that isn't heard of for Silence are free, too. A deferred call takes no place.
+	// free. The places of a holder that isn't heard of for Silence are free, too. A deferred call takes no place. An attempt
+	// that was undone before it came takes nothing, whatever its answer.
 	//
 	// What is settled and what is reserved of a budget is never more than it, but for overruns, within one period. A budget
 	// whose account isn't known is closed: the refusal is Unseeded, its balance too, and Seed opens it. A known account
@@ -25,7 +26,8 @@ type Store interface {
 	Reserve(ctx context.Context, c Call) (Answer, error)
 	// Settle ends a reservation. What it didn't use comes back, as far as the promise of package bucket allows; what it
 	// used beyond is taken, even where there is less. Only the first Settle of an id does anything, and an id that was
-	// settled before it was reserved takes nothing when it is.
+	// settled before it was reserved takes nothing when it is. One of an Attempt undoes that attempt alone, as if nobody had
+	// made it: what another attempt reserved under the id stays, and those to come reserve anew.
 	//
 	// Money is settled in the period it was reserved in. After its hold only what a call cost beyond its reservation is
 	// charged. Where the store may have lost a reservation it rather charges a cost twice than not at all: that of an id it
@@ -37,7 +39,9 @@ type Store interface {
 	// and so does all of a grant whose holder isn't heard of for Valid and a margin.
 	Lease(ctx context.Context, r Renewal) ([]Grant, error)
 	// Seed notes what the ledger says was spent of the period that now is: an account that isn't known is opened with it,
-	// one that knows of less is raised to it, and none is ever lowered. A seed of another period is ignored.
+	// one that knows of less is raised to it, and none is ever lowered. A seed of another period is ignored. Where all may
+	// have been lost less than Settling before the ledger was asked, an account that isn't known stays closed: the error is
+	// a *SettlingError. The store counts from its first operation that writes, and from New in memory.
 	Seed(ctx context.Context, s Seed) error
 	// Balances tells how the limits of scopes stand, and changes nothing.
 	Balances(ctx context.Context, tenant string, scopes []Scope) ([]Balance, error)
@@ -67,6 +71,11 @@ const (
 	Recent = 49 * time.Hour
 	// KeepBudget is how long an account with a budget is remembered without being used; then it is seeded anew.
 	KeepBudget = 30 * 24 * time.Hour
+	// Settling is how long a store that has lost everything, or is new, opens no budget: the ledger lacks meanwhile what
+	// routers are just shipping to it.
+	Settling = 2 * time.Second
+	// Shipping is how long a cost that was settled may be missing from the ledger.
+	Shipping = time.Second
 	// MaxMoney is where money ends, in 10^-12 US dollars: nothing is larger.
 	MaxMoney = 9_223_372 * 1_000_000_000_000
 	// Unknown is the wait told where it depends on others: a place, or what others hold.
@@ -91,9 +100,11 @@ type Scope struct {
 // Call is what is to be reserved.
 type Call struct {
 	ID, Holder, Tenant string
-	Scopes             []Scope
-	Tokens             int64
-	Hold               time.Duration
+	// Attempt tells attempts to reserve the same call apart, so that each can be undone. The one without a name can't be.
+	Attempt string
+	Scopes  []Scope
+	Tokens  int64
+	Hold    time.Duration
 	// Cost is the most that it can cost, in 10^-12 US dollars.
 	Cost int64
 	// Deferred says that somebody else makes the call later: it takes no place.
@@ -123,10 +134,12 @@ func Money(scopes []Scope) []Scope {
 // Settlement is what a call used in the end. Unused gives its request back, too, and all of its money.
 type Settlement struct {
 	ID, Holder, Tenant string
-	Scopes             []Scope
-	Tokens             int64
-	Cost               int64
-	Unused             bool
+	// Attempt, where there is one, is what is undone, and nothing else; Unused is set then.
+	Attempt string
+	Scopes  []Scope
+	Tokens  int64
+	Cost    int64
+	Unused  bool
 }
 
 // HasBudget reports whether money is counted for the call.
@@ -148,6 +161,28 @@ type Seed struct {
 	// From is when the period began; the zero time for TOTAL.
 	From  time.Time
 	Spent int64
+	// Age is how long ago the ledger was asked.
+	Age time.Duration
+	// Final says that nothing is on its way to the ledger: there is none.
+	Final bool
+}
+
+// SettlingError says that a budget stays closed, since the ledger may lack what the store has lost.
+type SettlingError struct {
+	// Wait is how long until the ledger can be asked.
+	Wait time.Duration
+}
+
+func (e *SettlingError) Error() string {
+	return "the ledger isn't complete yet: ask it again in " + e.Wait.String()
+}
+
+// Settle returns the error of a seed that opens an account of a store which has lost nothing for so long, nil where it may.
+func (s Seed) Settle(since time.Duration) error {
+	if s.Final || since-s.Age >= Settling {
+		return nil
+	}
+	return &SettlingError{Wait: max(Settling-since, time.Millisecond)}
 }
 
 // Requests is how many the settled call counts as.

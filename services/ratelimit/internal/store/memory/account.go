@@ -16,6 +16,8 @@ type account struct {
 	limits store.Limits // this store's part; money isn't divided
 	purses purses
 	owed   purse // what was settled while the budget in force wasn't known: the ledger may hear of it too late
+	// owedLast is when the last of it was.
+	owedLast time.Time
 	// requests and tokens are in use where limits name them.
 	requests, tokens bucket.Bucket
 	holders          map[string]*holder

@@ -23,7 +23,7 @@ func BenchmarkCall(b *testing.B) {
 			s := memory.New(time.Now)
 			scopes := []store.Scope{{Kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY, ID: "k", Limits: c.limits}}
 			if c.limits.Budget > 0 {
-				_ = s.Seed(b.Context(), store.Seed{Tenant: "a", Scope: scopes[0], From: store.Began(store.Month, time.Now())})
+				_ = s.Seed(b.Context(), store.Seed{Tenant: "a", Scope: scopes[0], From: store.Began(store.Month, time.Now()), Final: true})
 			}
 			n := 0
 			b.ReportAllocs()

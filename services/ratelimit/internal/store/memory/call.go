@@ -16,6 +16,7 @@ type call struct {
 	tokens     int64
 	cost       int64
 	deferred   bool
+	attempts   []string // that reserved it and weren't undone
 	taken      []taken
 	answer     store.Answer
 }
@@ -57,8 +58,15 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 	t, parts := s.lock(c.Tenant)
 	defer t.mu.Unlock()
 	now := s.clock()
+	undone := now.UnixNano() < t.undone[undo{call: c.ID, attempt: c.Attempt}]
 	if old, ok := t.calls[c.ID]; ok && now.Before(old.ends) {
+		if !undone {
+			old.join(c.Attempt)
+		}
 		return old.answer, nil
+	}
+	if undone {
+		return store.Answer{}, nil // nobody waits for it
 	}
 	if until, ok := t.settled[c.ID]; ok && now.UnixNano() < until {
 		return store.Answer{}, nil
@@ -76,6 +84,7 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 		return store.Answer{Refusal: refusal, Balances: balancesOf(accounts)}, nil
 	}
 	made := &call{made: now, ends: now.Add(c.Hold), holder: c.Holder, tokens: c.Tokens, cost: c.Cost, deferred: c.Deferred}
+	made.join(c.Attempt)
 	for i, a := range accounts {
 		made.taken = append(made.taken, a.take(nameOf(c.Scopes[i]), c, now))
 	}
@@ -123,7 +132,12 @@ func (s *Store) Settle(_ context.Context, x store.Settlement) error {
 	if c != nil && !now.Before(c.forgotten()) {
 		c = nil
 	}
-	t.settled[x.ID] = keeps(c, x, now).UnixNano()
+	switch {
+	case x.Attempt == "":
+		t.settled[x.ID] = keeps(c, x, now).UnixNano()
+	case !t.undo(c, x, now):
+		return nil
+	}
 	delete(t.calls, x.ID)
 	for _, scope := range x.Scopes {
 		switch {

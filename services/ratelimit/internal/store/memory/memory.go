@@ -3,7 +3,9 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
@@ -12,6 +14,7 @@ import (
 // Store keeps accounts in memory. Make it with New; sweep it now and then. Safe for concurrent use.
 type Store struct {
 	clock func() time.Time
+	born  atomic.Pointer[time.Time] // nothing is known from before
 	// parts divides every limit: a store that decides alone for several. Changed by Divide.
 	mu      sync.Mutex
 	parts   int64
@@ -26,6 +29,7 @@ type tenant struct {
 	accounts map[name]*account
 	calls    map[string]*call // under way
 	settled  map[string]int64 // until when a settled one is remembered, in nanoseconds since 1970
+	undone   map[undo]int64   // likewise an attempt that was undone
 	divided  bool             // the store is
 	swept    bool             // removed from the store; whoever waited for the lock looks again
 }
@@ -40,7 +44,15 @@ func nameOf(s store.Scope) name { return name{kind: int32(s.Kind), id: s.ID} }
 
 // New returns an empty store that reads time from clock.
 func New(clock func() time.Time) *Store {
-	return &Store{clock: clock, parts: 1, tenants: make(map[string]*tenant), groups: make(map[string]map[string]time.Time)}
+	s := &Store{clock: clock, parts: 1, tenants: make(map[string]*tenant), groups: make(map[string]map[string]time.Time)}
+	s.begin()
+	return s
+}
+
+// begin notes that nothing is known.
+func (s *Store) begin() {
+	now := s.clock()
+	s.born.Store(&now)
 }
 
 // Divide makes the store one of n that decide without each other, each with its part of every limit. A call that is
@@ -58,7 +70,10 @@ func (s *Store) lock(id string) (*tenant, int64) {
 		s.mu.Lock()
 		t, ok := s.tenants[id]
 		if !ok {
-			t = &tenant{accounts: make(map[name]*account), calls: make(map[string]*call), settled: make(map[string]int64)}
+			t = &tenant{
+				accounts: make(map[name]*account), calls: make(map[string]*call), settled: make(map[string]int64),
+				undone: make(map[undo]int64),
+			}
 			s.tenants[id] = t
 		}
 		parts, divided := s.parts, s.divided
@@ -128,6 +143,7 @@ func (s *Store) Alive(_ context.Context, group string, members []string, ttl tim
 func (s *Store) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.begin()
 	for id, t := range s.tenants {
 		t.mu.Lock()
 		t.swept = true
@@ -142,7 +158,7 @@ func (s *Store) Sweep() {
 	for _, id := range s.ids() {
 		t, _ := s.lock(id)
 		t.sweep(now)
-		t.swept = len(t.accounts) == 0 && len(t.calls) == 0 && len(t.settled) == 0
+		t.swept = len(t.accounts) == 0 && len(t.calls) == 0 && len(t.settled) == 0 && len(t.undone) == 0
 		gone := t.swept
 		t.mu.Unlock()
 		if gone {
@@ -175,11 +191,9 @@ func (t *tenant) sweep(now time.Time) {
 			delete(t.calls, id)
 		}
 	}
-	for id, until := range t.settled {
-		if now.UnixNano() >= until {
-			delete(t.settled, id)
-		}
-	}
+	over := func(until int64) bool { return now.UnixNano() >= until }
+	maps.DeleteFunc(t.settled, func(_ string, until int64) bool { return over(until) })
+	maps.DeleteFunc(t.undone, func(_ undo, until int64) bool { return over(until) })
 	for id, a := range t.accounts {
 		if a.idle(now) {
 			delete(t.accounts, id)

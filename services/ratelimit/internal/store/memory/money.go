@@ -114,12 +114,13 @@ func (a *account) owe(cost int64) {
 		a.owed = purse{began: began}
 	}
 	a.owed.add(cost)
+	a.owedLast = a.seen
 }
 
 // open begins a purse with what the ledger has, and with what it may not have yet.
-func (a *account) open(p *purse, spent int64, began, now time.Time) {
-	*p = purse{began: began, seeded: now, used: spent}
-	if a.owed.began.Equal(began) {
+func (a *account) open(p *purse, x store.Seed, now time.Time) {
+	*p = purse{began: x.From, seeded: now, used: min(x.Spent, store.MaxMoney)}
+	if a.owed.began.Equal(x.From) && now.Sub(a.owedLast)-x.Age < store.Shipping {
 		p.add(a.owed.used)
 	}
 	a.owed = purse{}

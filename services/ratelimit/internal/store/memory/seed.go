@@ -19,7 +19,10 @@ func (s *Store) Seed(_ context.Context, x store.Seed) error {
 	case p.known():
 		p.used = max(p.used, min(x.Spent, store.MaxMoney))
 	default:
-		a.open(p, min(x.Spent, store.MaxMoney), x.From, now)
+		if err := x.Settle(now.Sub(*s.born.Load())); err != nil {
+			return err
+		}
+		a.open(p, x, now)
 	}
 	return nil
 }

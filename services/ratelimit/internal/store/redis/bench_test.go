@@ -48,7 +48,7 @@ func BenchmarkScripts(b *testing.B) {
 func exchange(b *testing.B, st store.Store, scopes []store.Scope) {
 	b.Helper()
 	for _, s := range store.Money(scopes) {
-		if err := st.Seed(b.Context(), store.Seed{Tenant: "acme", Scope: s, From: store.Began(store.Month, time.Now())}); err != nil {
+		if err := st.Seed(b.Context(), store.Seed{Tenant: "acme", Scope: s, From: store.Began(store.Month, time.Now()), Final: true}); err != nil {
 			b.Fatal(err)
 		}
 	}

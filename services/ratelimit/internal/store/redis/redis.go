@@ -36,6 +36,7 @@ type Options struct {
 type Store struct {
 	client  redis.UniversalClient
 	prefix  string
+	cluster bool
 	scripts scripts
 }
 
@@ -48,7 +49,9 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{client: client, prefix: o.Prefix + ":limits" + version + ":", scripts: newScripts(serverTime)}, nil
+	return &Store{
+		client: client, prefix: o.Prefix + ":limits" + version + ":", cluster: o.Cluster, scripts: newScripts(serverTime),
+	}, nil
 }
 
 // dial sets what keeps a silent server from holding up a decision: go-redis would otherwise ignore the context's deadline
@@ -111,7 +114,7 @@ func (s *Store) scoped(keys []string, args []any, tenant string, scopes []store.
 func (s *Store) Reserve(ctx context.Context, c store.Call) (store.Answer, error) {
 	keys, args := s.scoped(
 		[]string{s.key(c.Tenant, "r", c.ID)},
-		[]any{c.Holder, c.ID, c.Tokens, max(1, c.Hold.Milliseconds()), c.Cost, flag(c.Deferred), flag(c.Forced)}, c.Tenant, c.Scopes)
+		[]any{c.Holder, c.ID, c.Tokens, max(1, c.Hold.Milliseconds()), c.Cost, flag(c.Deferred), flag(c.Forced), c.Attempt}, c.Tenant, c.Scopes)
 	n, err := s.scripts.reserve.Run(ctx, s.client, keys, args...).Int64Slice()
 	if err != nil {
 		return store.Answer{}, err
@@ -132,7 +135,7 @@ func (s *Store) Settle(ctx context.Context, x store.Settlement) error {
 	keys, args := s.scoped(
 		[]string{s.key(x.Tenant, "r", x.ID)},
 		[]any{
-			x.Holder, x.ID, x.Tokens, flag(x.Unused), store.Keep.Milliseconds(), x.Cost, store.KeepMoney.Milliseconds(),
+			x.Holder, x.ID, x.Tokens, flag(x.Unused), store.Keep.Milliseconds(), x.Cost, store.KeepMoney.Milliseconds(), x.Attempt,
 		}, x.Tenant, x.Scopes)
 	return s.scripts.settle.Run(ctx, s.client, keys, args...).Err()
 }
@@ -159,7 +162,21 @@ func (s *Store) Seed(ctx context.Context, x store.Seed) error {
 	if !x.From.IsZero() {
 		from = x.From.Unix()
 	}
-	return s.scripts.seed.Run(ctx, s.client, keys, append(args, from, x.Spent)...).Err()
+	args = append(args, from, x.Spent, x.Age.Microseconds(), flag(x.Final))
+	since, err := s.scripts.seed.Run(ctx, s.client, append(keys, s.epoch(x.Tenant)), args...).Int64()
+	if err != nil || since < 0 {
+		return err
+	}
+	return x.Settle(time.Duration(since) * time.Microsecond)
+}
+
+// epoch is the key of since when nothing was lost: one for all tenants. In a cluster, which may lose a part of its keys and
+// keep the others, each tenant has one, and its first budget opens a little later.
+func (s *Store) epoch(tenant string) string {
+	if s.cluster {
+		return s.key(tenant, "e", "")
+	}
+	return s.prefix + "epoch"
 }
 
 // Balances tells how limits stand.
@@ -181,7 +198,11 @@ func (s *Store) Alive(ctx context.Context, group string, members []string, ttl t
 	for _, m := range members {
 		args = append(args, m)
 	}
-	return s.scripts.alive.Run(ctx, s.client, []string{s.prefix + "{" + group + "}:alive"}, args...).Int64()
+	keys := []string{s.prefix + "{" + group + "}:alive"}
+	if !s.cluster {
+		keys = append(keys, s.epoch(""))
+	}
+	return s.scripts.alive.Run(ctx, s.client, keys, args...).Int64()
 }
 
 var _ store.Store = (*Store)(nil)

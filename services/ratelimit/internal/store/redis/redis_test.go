@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	crand "crypto/rand"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,6 +98,20 @@ func TestKeys(t *testing.T) {
 	for _, k := range keys {
 		if ttl := c.PTTL(t.Context(), k).Val(); ttl <= 0 || ttl > time.Hour {
 			t.Errorf("%s lives for %v", k, ttl)
+		}
+	}
+	first(t, st)
+}
+
+// first wants each tenant of a cluster to have its own beginning, where its accounts are.
+func first(t *testing.T, st store.Store) {
+	t.Helper()
+	scope := store.Scope{Kind: ratelimitv1.ScopeKind_SCOPE_KIND_KEY, ID: "k", Limits: store.Limits{Budget: 5, Period: store.Total}}
+	var early *store.SettlingError
+	for _, tenant := range []string{"acme", "other"} {
+		err := st.Seed(t.Context(), store.Seed{Tenant: tenant, Scope: scope})
+		if !errors.As(err, &early) || early.Wait != store.Settling {
+			t.Errorf("%s: %v", tenant, err)
 		}
 	}
 }

@@ -56,8 +56,9 @@ func newScripts(clock string) scripts {
 // constants are those of the contract, so that no backend has its own.
 func constants() string {
 	us := func(d time.Duration) int64 { return d.Microseconds() }
-	return fmt.Sprintf("local SILENCE, UNKNOWN, PLENTY, PART_OF_LIMIT, PART_OF_LEVEL = %d, %d, %d, %d, %d\n",
-		us(store.Silence), us(store.Unknown), store.Plenty, store.PartOfLimit, store.PartOfLevel) +
+	return fmt.Sprintf("local SETTLING, SHIPPING = %d, %d\n", us(store.Settling), us(store.Shipping)) +
+		fmt.Sprintf("local SILENCE, UNKNOWN, PLENTY, PART_OF_LIMIT, PART_OF_LEVEL = %d, %d, %d, %d, %d\n",
+			us(store.Silence), us(store.Unknown), store.Plenty, store.PartOfLimit, store.PartOfLevel) +
 		fmt.Sprintf("local RECENT, LINGER, KEEP_BUDGET, MAX_MONEY = %d, %d, %d, '%d'\n",
 			us(store.Recent), store.Linger.Milliseconds(), store.KeepBudget.Milliseconds(), int64(store.MaxMoney))
 }

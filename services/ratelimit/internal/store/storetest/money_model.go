@@ -20,6 +20,7 @@ func MoneyModel(t *testing.T, s store.Store, clock Clock, steps int, seed int64)
 		bench: &bench{T: t, store: s, Clock: clock}, rand: rand.New(rand.NewPCG(uint64(seed), 2)), //nolint:gosec // a test
 		open: make(map[string]*deal), books: make(map[string]*book),
 	}
+	settle(t, s, clock)
 	for i := range steps {
 		m.step(i)
 		if t.Failed() {
@@ -41,6 +42,7 @@ type book struct {
 	settled, reserved int64
 	over              int64 // overruns, which nobody could refuse
 	late              int64 // settled, but not in the ledger yet
+	lateSince         time.Time
 }
 
 // deal is a reservation.
@@ -190,6 +192,9 @@ func (m *moneyModel) openAll(scopes []store.Scope, balances []store.Balance) boo
 			found = true
 			m.opened++
 			book := m.book(s)
+			if m.Now().Sub(book.lateSince) >= store.Shipping {
+				book.late = 0 // the ledger has it by now
+			}
 			m.seed(book.settled-book.late, s)
 			book.late = 0
 		}
@@ -219,6 +224,7 @@ func (m *moneyModel) lose() {
 		return
 	}
 	f.Forget()
+	settle(m.T, m.store, m)
 	m.losses++
 	for _, d := range m.open {
 		m.lost = append(m.lost, d)
@@ -254,6 +260,7 @@ func (m *moneyModel) settleLost() {
 		b := m.book(s)
 		if b.settled += d.cost; closed[s.ID] {
 			b.late += d.cost
+			b.lateSince = m.Now()
 		}
 		b.over += d.cost
 	}

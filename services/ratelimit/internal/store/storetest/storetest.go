@@ -41,6 +41,20 @@ func Run(t *testing.T, newStore New, steps int) {
 	for _, c := range moneyCases {
 		t.Run(c.name, func(t *testing.T) {
 			s, clock := newStore(t)
+			settle(t, s, clock)
+			c.run(&bench{T: t, store: s, Clock: clock})
+		})
+	}
+	for _, c := range lossCases {
+		t.Run(c.name, func(t *testing.T) {
+			s, clock := newStore(t)
+			c.run(&bench{T: t, store: s, Clock: clock})
+		})
+	}
+	for _, c := range undoCases {
+		t.Run(c.name, func(t *testing.T) {
+			s, clock := newStore(t)
+			settle(t, s, clock)
 			c.run(&bench{T: t, store: s, Clock: clock})
 		})
 	}
@@ -52,13 +66,23 @@ func Run(t *testing.T, newStore New, steps int) {
 		}
 	})
 	t.Run("many at once on one budget", func(t *testing.T) {
-		s, _ := newStore(t)
+		s, clock := newStore(t)
+		settle(t, s, clock)
 		Crowd(t, s)
 	})
 	t.Run("random sequences keep the promises", func(t *testing.T) {
 		s, clock := newStore(t)
 		Model(t, s, clock, steps, time.Now().UnixNano())
 	})
+}
+
+// settle lets the time pass in which a store that is new, or has lost everything, opens no budget.
+func settle(t *testing.T, s store.Store, clock Clock) {
+	t.Helper()
+	if _, err := s.Alive(t.Context(), "g", nil, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(store.Settling)
 }
 
 // bench is a store under test with short words for what is done to it.

@@ -199,6 +199,7 @@ local function owe(a, cost)
   local from = began(a.period)
   if not a.o or a.o.s ~= from then a.o = {s = from, h = 0, l = 0} end
   add(a.o, cost, 1)
+  a.o.n = now
 end
 
 -- silence removes the places of a holder that isn't heard of.
@@ -253,6 +254,21 @@ local function record(key)
   local v = redis.call('GET', key)
   local r = v and cmsgpack.unpack(v)
   return r, r and now < r.x
+end
+
+-- keep writes the record of an open reservation. One of money is remembered past its end: settled then, it isn't charged
+-- twice.
+local function keep(key, r)
+  local ms = math.ceil((r.x - now) / 1000) + (r.p == 1 and LINGER or 0)
+  redis.call('SET', key, cmsgpack.pack(r), 'PX', string.format('%d', ms))
+end
+
+-- epoch is since when nothing was lost here.
+local function epoch(key)
+  local since = tonumber(redis.call('GET', key))
+  if not since or since > now then since = now end
+  redis.call('SET', key, string.format('%d', since), 'PX', KEEP_BUDGET)
+  return since
 end
 
 -- save writes an account. It lives for as long as forgetting it would change anything.

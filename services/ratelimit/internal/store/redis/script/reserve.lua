@@ -1,8 +1,19 @@
 -- KEYS: the reservation, then an account and its places for each scope.
--- ARGV: holder, id, tokens, hold in ms, cost, deferred, forced, then kind and five limits for each scope.
+-- ARGV: holder, id, tokens, hold in ms, cost, deferred, forced, attempt, then kind and five limits for each scope.
 -- Answers {1, balances...}, or {0, retry in us, never, the balance in the way, balances...}.
 local known, stands = record(KEYS[1])
-if stands then return known.a end
+local attempt, undone = ARGV[8], stands and known.u or {}
+if stands and undone[attempt] then return known.a end -- nobody waits for it
+if stands and known.o ~= 2 then
+  if known.o == 1 then
+    known.w = known.w or {[''] = 1}
+    if not known.w[attempt] then
+      known.w[attempt] = 1
+      keep(KEYS[1], known)
+    end
+  end
+  return known.a
+end
 
 local holder, member = ARGV[1], ARGV[1] .. '\n' .. ARGV[2]
 local tokens, hold = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -33,7 +44,7 @@ end
 
 local accounts = {}
 for i = 2, #KEYS, 2 do
-  local a = open(KEYS[i], KEYS[i + 1], 8 + (i - 2) * 3)
+  local a = open(KEYS[i], KEYS[i + 1], 9 + (i - 2) * 3)
   accounts[#accounts + 1] = a
   if a.requests > 0 then check(a, a.r, REQUESTS, 1) end
   if a.tokens > 0 then check(a, a.t, TOKENS, tokens) end
@@ -70,7 +81,7 @@ for _, a in ipairs(accounts) do
   tell(answer, a)
   save(a)
 end
--- One of money is remembered past its end: settled then, it isn't charged twice.
-local r = {o = 1, x = now + hold * 1000, y = now, n = tokens, m = cost, d = deferred and 1 or 0, p = paying and 1 or 0, c = claims, a = answer}
-redis.call('SET', KEYS[1], cmsgpack.pack(r), 'PX', string.format('%d', hold + (paying and LINGER or 0)))
+-- w are the attempts that reserved it, u those that were undone.
+local r = {o = 1, w = {[attempt] = 1}, u = undone, x = now + hold * 1000, y = now, n = tokens, m = cost, d = deferred and 1 or 0, p = paying and 1 or 0, c = claims, a = answer}
+keep(KEYS[1], r)
 return answer
