@@ -121,7 +121,7 @@ func TestSubmitRefused(t *testing.T) {
 		"limited":        {status(429), nil, errorsv1.Reason_REASON_PROVIDER_ERROR, no},
 		"timed out":      {status(408), nil, errorsv1.Reason_REASON_PROVIDER_ERROR, unknown},
 		"failing":        {status(500), nil, errorsv1.Reason_REASON_PROVIDER_ERROR, unknown},
-		"overloaded":     {status(529), nil, errorsv1.Reason_REASON_PROVIDER_ERROR, unknown},
+		"overloaded":     {status(529), nil, errorsv1.Reason_REASON_PROVIDER_ERROR, no},
 		"unauthorized":   {status(401), nil, errorsv1.Reason_REASON_PROVIDER_CREDENTIALS, no},
 		"redirect":       {status(302), nil, errorsv1.Reason_REASON_PROVIDER_MALFORMED, unknown},
 		"broken":         {broken, nil, errorsv1.Reason_REASON_PROVIDER_UNREACHABLE, unknown},
@@ -164,7 +164,7 @@ func TestSubmitRefused(t *testing.T) {
 // TestSubmitRefusedAfterUpload: a file that no batch is made of is taken back, but only where that is certain.
 func TestSubmitRefusedAfterUpload(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int]string{400: provider.SubmittedNo, 429: provider.SubmittedNo, 409: provider.SubmittedUnknown, 500: provider.SubmittedUnknown} {
+	for status, want := range map[int]string{400: provider.SubmittedNo, 429: provider.SubmittedNo, 529: provider.SubmittedNo, 409: provider.SubmittedUnknown, 500: provider.SubmittedUnknown} {
 		v, b := newVendor(t, "openai")
 		v.says("POST /batches", status, `{"error":{"message":"no"}}`)
 		v.says("DELETE /files/file-1", 200, `{}`)

@@ -67,8 +67,11 @@ func submitted(err error, value string) error {
 	return said.With(Submitted, value)
 }
 
-// Refused reports whether the error of a Submit is a refusal: the provider's own (4xx, but for 408 and 409, which say
-// nothing of what was done), of its account, or Headgate's.
+// statusOverloaded is Anthropic's word for work that it doesn't begin.
+const statusOverloaded = 529
+
+// Refused reports whether the error of a Submit is a refusal: the provider's own (529, and 4xx but for 408 and 409, which
+// say nothing of what was done), of its account, or Headgate's.
 func Refused(err error) bool {
 	f := fault.From(err)
 	switch f.Reason {
@@ -78,7 +81,7 @@ func Refused(err error) bool {
 		return true
 	case errorsv1.Reason_REASON_PROVIDER_ERROR:
 		status := f.HTTPStatus()
-		return status < http.StatusInternalServerError && status != http.StatusConflict && status != http.StatusRequestTimeout
+		return status == statusOverloaded || status < http.StatusInternalServerError && status != http.StatusConflict && status != http.StatusRequestTimeout
 	}
 	return false
 }
