@@ -36,8 +36,8 @@ promises: build ## prove the promises S1 to S8 and print a table; HEADGATE_PROMI
 	cd tests/promises && HEADGATE_PROMISES=$(or $(HEADGATE_PROMISES),short) HEADGATE_BINARY=$(BIN)/headgate CGO_ENABLED=0 go test -count=1 -timeout 2h
 
 .PHONY: race
-race: ## run every test under the race detector (needs cgo); ARGS=-short leaves the longest out
-	go test -race $(ARGS) work
+race: ## run every module's tests under the race detector (needs cgo); ARGS=-short leaves the longest out
+	go test -race $(ARGS) $(filter-out %/tests/...,$(PACKAGES)) # tests/ asks a binary from outside
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 20s) each
