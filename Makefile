@@ -37,7 +37,7 @@ promises: build ## prove the promises S1 to S8 and print a table; HEADGATE_PROMI
 
 .PHONY: race
 race: ## run every module's tests under the race detector (needs cgo); ARGS=-short leaves the longest out
-	go test -race $(ARGS) $(filter-out %/tests/...,$(PACKAGES)) # tests/ asks a binary from outside
+	go test -race $(ARGS) $(filter-out %/tests/... %/cmd/headgate/...,$(PACKAGES)) # tests/ asks the binary from outside
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 20s) each

@@ -83,6 +83,9 @@ func (b *behind) crowd(ctx context.Context, t *testing.T, n int, name string, pi
 // Redis loses everything under load, twice, while rows take a second to the ledger: no more than what was under way at the
 // time is spent beyond the budget.
 func TestBudgetAfterFlushes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("spends for twelve seconds")
+	}
 	s := redisserver.New(t)
 	l := &behind{}
 	var clients []ratelimitv1.RateLimitServiceClient
@@ -110,6 +113,9 @@ func TestBudgetAfterFlushes(t *testing.T) {
 
 // A process with its accounts in memory is replaced, twice, while rows take a second to the ledger.
 func TestBudgetAfterRestarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("spends for twelve seconds")
+	}
 	t.Parallel()
 	l := &behind{}
 	limits := &ratelimitv1.Limits{BudgetUsd: 30, BudgetPeriod: forever}

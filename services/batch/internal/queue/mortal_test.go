@@ -237,7 +237,7 @@ func TestDeath(t *testing.T) {
 			case os.Getenv("BATCH_TEST_LARGE") != "":
 				stride = 1
 			case testing.Short():
-				stride = 60
+				stride = 500
 			}
 			n := min(stride, 1+i)
 			for ; ; n += stride {
