@@ -92,7 +92,7 @@ func (c *batchCommand) show(b *batchv1.Batch) error {
 		return err
 	}
 	for _, e := range b.GetErrors() {
-		fmt.Fprintf(c.env.stdout, "line %d: %s %s\n", e.GetLine(), e.GetField(), e.GetMessage())
+		fmt.Fprintf(c.env.stdout, "line %d: %s\n", e.GetLine(), strings.TrimSpace(e.GetField()+" "+e.GetMessage()))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (b *books) Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, ve
 	return 0, "", false
 }
 
-// CostIn implements account.TierPrices.
+// CostIn implements account.Prices.
 func (b *books) CostIn(kind, model string, tier price.Tier, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
 	if prices := b.terms.Load().prices; prices != nil {
 		return prices.CostIn(kind, model, tier, u)

@@ -88,7 +88,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	desk := b.desk(deps, observer)
 	return &Service{
-		planner: p, books: b, chat: chat.New(p, desk), relay: relay.New(p, desk, b.answers), jobs: jobs.New(p, desk, b),
+		planner: p, books: b, chat: chat.New(p, desk), relay: relay.New(p, desk, b.answers), jobs: jobs.New(p, desk),
 		build: about, engine: e, engines: make(chan *engine, 1),
 	}, nil
 }

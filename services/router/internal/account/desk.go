@@ -14,6 +14,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
 	"github.com/headgate-mesh/headgate/services/router/internal/quota"
@@ -45,6 +46,8 @@ type Prices interface {
 	// Cost returns the cost in 10^-12 US dollars and the version of the table; false where the price isn't known. The
 	// model is the provider's own name for what answered, or else the one that was asked for.
 	Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool)
+	// CostIn is Cost in a tier of service, whatever the count says of it.
+	CostIn(kind, model string, tier price.Tier, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool)
 }
 
 // Desk opens calls. Safe for concurrent use. Without a Ledger nothing is written down, without a Quota nothing is limited,

@@ -18,19 +18,13 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/quota"
 )
 
-// TierPrices are prices by the tier of service. Safe for concurrent use.
-type TierPrices interface {
-	// CostIn is Prices.Cost in a tier, whatever the count says of it.
-	CostIn(kind, model string, tier price.Tier, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool)
-}
-
 // handed is for how long money is reserved for a line that is handed over: a provider's day, and some time to fetch.
 const handed = 30 * time.Hour
 
 // Hand holds a line that is handed to a target's batch API to its key's limits: it counts with its estimate, now, as nobody
 // knows when it will be asked. Of an account with a budget the money is reserved until Finish, or Drop, gets what Hand
 // returned; it is empty where nobody has a budget. The errors are those of Open.
-func (d *Desk) Hand(ctx context.Context, ask Ask, t catalog.Target, prices TierPrices) (reservation []byte, err error) {
+func (d *Desk) Hand(ctx context.Context, ask Ask, t catalog.Target) (reservation []byte, err error) {
 	p, _ := auth.FromContext(ctx)
 	if d.Quota == nil || !d.accountOf(p).Budgeted() {
 		return nil, d.handOver(ctx, ask)
@@ -43,7 +37,7 @@ func (d *Desk) Hand(ctx context.Context, ask Ask, t catalog.Target, prices TierP
 	if err := d.caughtUp(); err != nil {
 		return nil, err
 	}
-	cost, known := d.mostIn(ask, t, batchPrices{prices})
+	cost, known := most(ask, t, d.batchCost)
 	if !known {
 		return nil, priceUnknown()
 	}
@@ -65,15 +59,12 @@ func (d *Desk) handOver(ctx context.Context, ask Ask) error {
 	return nil
 }
 
-// batchPrices are those of the batch tier.
-type batchPrices struct{ TierPrices }
-
-// Cost implements Prices.
-func (p batchPrices) Cost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
-	if p.TierPrices == nil {
+// batchCost is Prices.Cost in the batch tier.
+func (d *Desk) batchCost(kind, model string, u *llmv1.TokenUsage) (picoUSD int64, version string, known bool) {
+	if d.Prices == nil {
 		return 0, "", false
 	}
-	return p.CostIn(kind, model, price.Batch, u)
+	return d.Prices.CostIn(kind, model, price.Batch, u)
 }
 
 // Drop gives back what Hand reserved for a line that nobody asked.
@@ -131,7 +122,7 @@ type Line struct {
 
 // Finish writes a line down, at the batch tier's price. The row's id is made of the line's and the job's, so that a line
 // that is finished twice has one row. The errors are USAGE_LOG_FULL and those of the disk: then nothing was written.
-func (d *Desk) Finish(l Line, prices TierPrices) error {
+func (d *Desk) Finish(l Line) error {
 	if d.Ledger != nil {
 		if err := d.Ledger.Room(); err != nil {
 			return err
@@ -152,7 +143,7 @@ func (d *Desk) Finish(l Line, prices TierPrices) error {
 	e.FinishReason = l.Reading.Finish
 	e.Tokens, e.Estimated = a.consumed(l.Err)
 	a.judge(e, l.Err)
-	l.price(e, prices)
+	d.priceLine(l, e)
 	if d.Ledger != nil {
 		if err := d.Ledger.Record(e); err != nil {
 			return err
@@ -162,13 +153,13 @@ func (d *Desk) Finish(l Line, prices TierPrices) error {
 	return nil
 }
 
-// price writes what it costs, by the model that answered or else the one that was asked for.
-func (l Line) price(e *usagev1.Event, prices TierPrices) {
-	if e.GetTokens() == nil || prices == nil || l.Kind == "" {
+// priceLine writes what a line costs, by the model that answered or else the one that was asked for.
+func (d *Desk) priceLine(l Line, e *usagev1.Event) {
+	if e.GetTokens() == nil || l.Kind == "" {
 		return
 	}
 	for _, model := range []string{l.Reading.Model, l.Model} {
-		if cost, version, ok := prices.CostIn(l.Kind, model, price.Batch, e.GetTokens()); ok {
+		if cost, version, ok := d.batchCost(l.Kind, model, e.GetTokens()); ok {
 			e.CostPicoUsd, e.PriceVersion = &cost, version
 			return
 		}

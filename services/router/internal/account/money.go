@@ -26,10 +26,13 @@ func (d *Desk) price(ask Ask) (*money, []catalog.Target, error) {
 	if ask.Operation == observe.CountTokens {
 		return &money{}, ask.Targets, nil
 	}
+	if d.Prices == nil {
+		return nil, nil, priceUnknown()
+	}
 	m := &money{}
 	var priced []catalog.Target
 	for _, t := range ask.Targets {
-		if cost, ok := d.most(ask, t); ok {
+		if cost, ok := most(ask, t, d.Prices.Cost); ok {
 			priced, m.estimate = append(priced, t), max(m.estimate, cost)
 		}
 	}
@@ -46,25 +49,17 @@ func priceUnknown() error {
 		With("field", "model")
 }
 
-// most is the most that a call can cost at a target.
-func (d *Desk) most(ask Ask, t catalog.Target) (picoUSD int64, known bool) {
-	if d.Prices == nil {
-		return 0, false
-	}
-	return d.mostIn(ask, t, d.Prices)
-}
-
-// mostIn is most by other prices. Providers may write all of the input to their cache and think all of the output, where
-// that costs more.
-func (*Desk) mostIn(ask Ask, t catalog.Target, prices Prices) (picoUSD int64, known bool) {
+// most is the most that a call can cost at a target, by prices such as Prices.Cost. Providers may write all of the input to
+// their cache and think all of the output, where that costs more.
+func most(ask Ask, t catalog.Target, price func(kind, model string, u *llmv1.TokenUsage) (int64, string, bool)) (picoUSD int64, known bool) {
 	input, output := ask.most()
 	u := &llmv1.TokenUsage{InputTokens: input, OutputTokens: output}
-	picoUSD, _, known = prices.Cost(t.Provider.Kind, t.Model, u)
+	picoUSD, _, known = price(t.Provider.Kind, t.Model, u)
 	if !known {
 		return 0, false
 	}
 	u.CacheWriteTokens, u.ReasoningTokens = input, output
-	if dearer, _, ok := prices.Cost(t.Provider.Kind, t.Model, u); ok {
+	if dearer, _, ok := price(t.Provider.Kind, t.Model, u); ok {
 		picoUSD = max(picoUSD, dearer)
 	}
 	return picoUSD, true

@@ -15,6 +15,7 @@ import (
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/account"
 	"github.com/headgate-mesh/headgate/services/router/internal/catalog"
 	"github.com/headgate-mesh/headgate/services/router/internal/observe"
@@ -25,6 +26,10 @@ import (
 
 // list is a price list: what a token of input, of written cache and of output costs, by model.
 type list map[string][3]int64
+
+func (l list) CostIn(kind, model string, _ price.Tier, u *llmv1.TokenUsage) (int64, string, bool) {
+	return l.Cost(kind, model, u)
+}
 
 func (l list) Cost(_, model string, u *llmv1.TokenUsage) (int64, string, bool) {
 	p, ok := l[model]

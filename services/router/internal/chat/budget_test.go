@@ -12,12 +12,17 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/money"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/quota"
 	"github.com/headgate-mesh/headgate/services/router/internal/quota/quotatest"
 )
 
 // mills is a price list: a token of output costs a thousandth of a dollar.
 type mills struct{}
+
+func (m mills) CostIn(kind, model string, _ price.Tier, u *llmv1.TokenUsage) (int64, string, bool) {
+	return m.Cost(kind, model, u)
+}
 
 func (mills) Cost(_, _ string, u *llmv1.TokenUsage) (int64, string, bool) {
 	return u.GetOutputTokens() * money.Dollar / 1000, "v", true

@@ -138,7 +138,7 @@ func meshOf(t testing.TB, p *provider.Provider) *mesh {
 		models = append(models, catalog.Model{Name: name, Cache: name == "small", Targets: []catalog.Target{{Provider: p, Model: model, Total: time.Minute}}})
 	}
 	planner := plan.New(&plan.Setup{Catalog: catalog.New(models, []catalog.Provider{{Provider: p}})}, plan.Options{})
-	m.jobs = jobs.New(planner, m.desk, price.Builtin())
+	m.jobs = jobs.New(planner, m.desk)
 	return m
 }
 

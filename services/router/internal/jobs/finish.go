@@ -32,7 +32,7 @@ func (s *Server) FinishLine(ctx context.Context, r *routerv1.FinishLineRequest) 
 	}
 	a := s.read(r.GetContext(), r.GetResult(), meta.RequestID(ctx))
 	target := s.target(r.GetContext())
-	if err := s.desk.Finish(lineOf(r, meta.RequestID(ctx), target, a), s.prices); err != nil {
+	if err := s.desk.Finish(lineOf(r, meta.RequestID(ctx), target, a)); err != nil {
 		return nil, err
 	}
 	s.observer.Line(ctx, incoming.Operations[r.GetContext().GetOperation()], target, a.reading)

@@ -25,7 +25,6 @@ type Server struct {
 
 	planner  *plan.Planner
 	desk     *account.Desk
-	prices   account.TierPrices
 	observer *observe.Observer
 	edges    incoming.Edges
 	// wires are those of providers with a batch API, which all speak as their vendors do.
@@ -33,10 +32,10 @@ type Server struct {
 	mask  *upstream.Mask
 }
 
-// New builds the service over a planner; the desk keeps the books of its lines, by these prices.
-func New(p *plan.Planner, d *account.Desk, prices account.TierPrices) *Server {
+// New builds the service over a planner; the desk keeps the books of its lines.
+func New(p *plan.Planner, d *account.Desk) *Server {
 	return &Server{
-		planner: p, desk: d, prices: prices, observer: d.Observer, edges: incoming.NewEdges(),
+		planner: p, desk: d, observer: d.Observer, edges: incoming.NewEdges(),
 		wires: map[llmv1.Dialect]*wire.Wire{
 			llmv1.Dialect_DIALECT_OPENAI:    wire.OpenAI(openai.Flavour{}),
 			llmv1.Dialect_DIALECT_ANTHROPIC: wire.Anthropic(),

@@ -40,7 +40,7 @@ func (s *Server) PrepareLine(ctx context.Context, r *routerv1.PrepareLineRequest
 	if line == nil {
 		return &routerv1.PrepareLineResponse{Live: true}, nil
 	}
-	line.Context.Reservation, err = s.desk.Hand(ctx, request.Account(p), t, s.prices)
+	line.Context.Reservation, err = s.desk.Hand(ctx, request.Account(p), t)
 	if err != nil && fault.From(err).Reason == errorsv1.Reason_REASON_PRICE_UNKNOWN {
 		return &routerv1.PrepareLineResponse{Live: true}, nil // of the live path it may be known, there or elsewhere
 	}

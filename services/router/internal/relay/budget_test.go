@@ -16,6 +16,7 @@ import (
 	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/money"
+	"github.com/headgate-mesh/headgate/price"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/anthropic"
 	"github.com/headgate-mesh/headgate/services/router/internal/adapter/openai"
@@ -29,6 +30,10 @@ type millionths int64
 
 // unpriced is a price list without entries.
 const unpriced millionths = -1
+
+func (m millionths) CostIn(kind, model string, _ price.Tier, u *llmv1.TokenUsage) (int64, string, bool) {
+	return m.Cost(kind, model, u)
+}
 
 func (m millionths) Cost(_, model string, u *llmv1.TokenUsage) (int64, string, bool) {
 	return u.GetOutputTokens() * int64(m) * money.Dollar / 1e6, "v", model == "m" && u != nil && m != unpriced
