@@ -1,5 +1,6 @@
 // Package batch is the service for work that can wait: files of requests that are handed to their providers' batch APIs, or
-// asked one by one, through the router like live ones, behind everyone who waits. One instance serves a mesh: its SQLite file lets no second one in.
+// asked one by one, through the router like live ones, behind everyone who waits. One instance serves a mesh: its SQLite
+// file lets no second one in.
 package batch
 
 import (
