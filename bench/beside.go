@@ -56,16 +56,16 @@ func measureBeside(ctx context.Context, o options) (text string, failures int, e
 	}
 	defer l.close()
 	addr := l.subjects[1].addr
-	file, err := upload(ctx, addr, l.keys[0])
+	file, err := upload(ctx, addr, adminKey)
 	if err != nil {
 		return "", 0, err
 	}
-	drive(ctx, addr, l.keys, besideScenario, warmup)
+	drive(ctx, addr, admins, besideScenario, warmup)
 	var windows [situations][]beside
 	for round := range o.rounds {
 		for which := range situations {
 			fmt.Fprintf(os.Stderr, "\r%-40s round %d %-24s", besideScenario.name, round+1, situationNames[which])
-			w := besideWindow(ctx, addr, l.keys, which, file, o.window)
+			w := besideWindow(ctx, addr, admins, which, file, o.window)
 			if ctx.Err() != nil {
 				return "", 0, ctx.Err()
 			}
@@ -77,13 +77,16 @@ func measureBeside(ctx context.Context, o options) (text string, failures int, e
 	return text, failures, nil
 }
 
+// admins is the only key of these loads.
+var admins = []string{adminKey}
+
 // openBeside starts a simulator that serves a model with few slots, and Headgate before it.
 func openBeside(ctx context.Context, o options) (*lab, error) {
 	dir, err := os.MkdirTemp("", "headgate-bench-")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, keys: []string{adminKey}}
+	l := &lab{dir: dir}
 	if err := l.startBeside(ctx, o); err != nil {
 		l.close()
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -32,6 +33,8 @@ var names = [subjects]string{"direct", "reverse proxy", "headgate"}
 type subject struct {
 	name, addr string
 	processes  []*process
+	// keys are presented in turn.
+	keys []string
 }
 
 // cpu is the processor time that all its processes have used.
@@ -63,8 +66,6 @@ type lab struct {
 	dir      string
 	subjects []*subject
 	ops      string
-	// keys are presented in turn.
-	keys []string
 }
 
 // openLab starts the servers, waits until each is ready, and makes the keys. The caller closes it.
@@ -73,19 +74,27 @@ func openLab(ctx context.Context, o options) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{dir: dir, keys: []string{adminKey}}
-	if err := l.start(ctx, o); err != nil {
-		l.close()
-		return nil, err
+	l := &lab{dir: dir}
+	if err = l.start(ctx, o); err == nil && o.governed {
+		err = l.govern(ctx, o)
 	}
-	if !o.governed {
-		return l, nil
-	}
-	if l.keys, err = createKeys(ctx, l.subjects[gate].addr, o.keys); err != nil {
+	if err != nil {
 		l.close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// govern gives every Headgate clients' keys of its own.
+func (l *lab) govern(ctx context.Context, o options) (err error) {
+	if o.against != "" {
+		other := l.subjects[plain]
+		if other.keys, err = createKeys(ctx, other.addr, o.againstKeys); err != nil {
+			return err
+		}
+	}
+	l.subjects[gate].keys, err = createKeys(ctx, l.subjects[gate].addr, o.keys)
+	return err
 }
 
 func (l *lab) start(ctx context.Context, o options) error {
@@ -93,48 +102,65 @@ func (l *lab) start(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	sim, other, http := addrs[0], addrs[1], addrs[2]
+	if err := l.launch(ctx, direct, sim, launch{program: o.headgate, args: []string{"sim", "-addr", sim}}); err != nil {
+		return err
+	}
+	if o.against != "" {
+		err = l.launchMesh(ctx, plain, o, o.against, other, sim)
+	} else {
+		err = l.launchProxy(ctx, other, sim)
+	}
+	if err != nil {
+		return err
+	}
+	return l.launchMesh(ctx, gate, o, o.headgate, http, sim)
+}
+
+func (l *lab) launchProxy(ctx context.Context, addr, sim string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	sim, proxy, http := addrs[0], addrs[1], addrs[2]
-	config, err := l.configure(sim)
+	return l.launch(ctx, plain, addr, launch{program: self, args: []string{"-proxy", addr, "-towards", "http://" + sim}})
+}
+
+func (l *lab) launchMesh(ctx context.Context, which int, o options, program, addr, sim string) error {
+	config, err := l.configure(which, sim)
 	if err != nil {
-		return err
-	}
-	if err := l.launch(ctx, direct, sim, launch{program: o.headgate, args: []string{"sim", "-addr", sim}}); err != nil {
-		return err
-	}
-	if err := l.launch(ctx, plain, proxy, launch{program: self, args: []string{"-proxy", proxy, "-towards", "http://" + sim}}); err != nil {
 		return err
 	}
 	list := together
 	if o.split {
 		list = apart
 	}
-	launches, ops, err := mesh(ctx, list, o.headgate, config, http)
+	launches, ops, err := mesh(ctx, list, program, config, addr)
 	if err != nil {
 		return err
 	}
 	l.ops = ops
-	return l.launch(ctx, gate, http, launches...)
+	return l.launch(ctx, which, addr, launches...)
 }
 
-// configure writes Headgate's configuration, and returns its file.
-func (l *lab) configure(sim string) (string, error) {
-	file := filepath.Join(l.dir, "headgate.yaml")
+// configure writes a Headgate's configuration, and returns its file.
+func (l *lab) configure(which int, sim string) (string, error) {
+	dir := filepath.Join(l.dir, strconv.Itoa(which))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "headgate.yaml")
 	text := fmt.Sprintf(`data_dir: %q
 log: {level: warn}
 providers:
   openai: {kind: openai, api_key: "sk-bench", base_url: "http://%s/v1"}
   claude: {kind: anthropic, api_key: "sk-bench", base_url: "http://%s"}
-`, l.dir, sim, sim)
+`, dir, sim, sim)
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
 // launch starts a subject's processes in order, and waits for each until it listens; then until the subject is ready.
 func (l *lab) launch(ctx context.Context, which int, addr string, launches ...launch) error {
-	s := &subject{name: names[which], addr: addr}
+	s := &subject{name: names[which], addr: addr, keys: []string{adminKey}}
 	l.subjects = append(l.subjects, s)
 	for _, start := range launches {
 		p, err := start.process()

@@ -24,7 +24,8 @@ type options struct {
 	quick                  bool
 	only                   string
 	governed, split, batch bool
-	keys                   int
+	keys, againstKeys      int
+	against                string
 	proxy, towards         string
 }
 
@@ -59,6 +60,8 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.quick, "quick", false, "half a minute: 2 rounds of 500ms, one of 500 slow streams of 20 chunks; not for figures to quote")
 	f.BoolVar(&o.governed, "governed", true, "present clients' keys, with limits and books; false: the administrator's key, which has none")
 	f.IntVar(&o.keys, "keys", 1, "how many clients' keys, presented in turn")
+	f.StringVar(&o.against, "against", "", "another headgate binary to compare with, in place of the plain proxy")
+	f.IntVar(&o.againstKeys, "against-keys", 0, "how many clients' keys that one gets (default as many as -keys)")
 	f.BoolVar(&o.split, "split", false, "run each of Headgate's services as a process of its own; CPU and memory are those of all together")
 	f.BoolVar(&o.batch, "batch", false, "measure something else instead: what people who talk to a self-hosted model notice of a batch beside them")
 	f.StringVar(&o.only, "only", "", "only the fast loads whose name holds this, such as \"16 conn\"")
@@ -68,6 +71,12 @@ func parse(args []string) (options, error) {
 	if err == nil && o.keys < 1 {
 		err = errors.New("-keys has to be at least 1")
 		fmt.Fprintln(os.Stderr, err)
+	}
+	if o.againstKeys < 1 {
+		o.againstKeys = o.keys
+	}
+	if o.against != "" {
+		names[plain] = "the other"
 	}
 	if err == nil && o.quick {
 		o.rounds, o.window, o.slowRounds, o.slowChunks = 2, 500*time.Millisecond, 1, 20

@@ -96,7 +96,7 @@ func measureSlowRound(ctx context.Context, o options, r *result, round int) erro
 // warm drives every server for a moment. What goes wrong here goes wrong in the windows too, and is reported there.
 func (l *lab) warm(ctx context.Context, s scenario) {
 	for _, sub := range l.subjects {
-		drive(ctx, sub.addr, l.keys, s, warmup)
+		drive(ctx, sub.addr, sub.keys, s, warmup)
 	}
 }
 
@@ -107,7 +107,7 @@ func (l *lab) window(ctx context.Context, which int, s scenario, length time.Dur
 	if err != nil {
 		return sample{failure: err}
 	}
-	got := drive(ctx, sub.addr, l.keys, s, length)
+	got := drive(ctx, sub.addr, sub.keys, s, length)
 	_ = pause(ctx, settle) // whoever interrupts is heard after the window
 	end, err := sub.cpu()
 	got.err = errors.Join(got.err, err)

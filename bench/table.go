@@ -19,7 +19,7 @@ func report(results []*result) string {
 		for which := range subjects {
 			line(&b, r.scenario.name, names[which], r.cells(which))
 		}
-		line(&b, r.scenario.name, "headgate / proxy", r.ratios())
+		line(&b, r.scenario.name, names[gate]+" / "+names[plain], r.ratios())
 	}
 	for _, r := range results {
 		for which := range subjects {

@@ -21,7 +21,7 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{
 		"| load | direct | ", " | 150 µs (100 µs to 200 µs) | ",
 		"+65.0 µs (+50.0 µs to +80.0 µs)", // each round with its own direct window
-		"| headgate / proxy |", "2.00x", "1.50x", "0.50x",
+		"| headgate / reverse proxy |", "2.00x", "1.50x", "0.50x",
 		"Failed, not counted: load, headgate, round 2: three chunks short",
 		"Resident memory of headgate around the load",
 	} {
