@@ -14,6 +14,7 @@ import (
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/services/router/internal/credential"
+	"github.com/headgate-mesh/headgate/services/router/internal/h1"
 )
 
 const (
@@ -21,6 +22,7 @@ const (
 	// one a TLS handshake each.
 	idlePerHost = 512
 	idleTimeout = 90 * time.Second
+	keepAlive   = 30 * time.Second
 	// pingAfter and pingTimeout find out that an HTTP/2 connection is dead while a model thinks.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
@@ -65,17 +67,20 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Keys == nil {
 		cfg.Keys = credential.New([]string{cfg.Key}, nil)
 	}
-	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(cfg.Connect), mask: NewMask(cfg.Keys.Values()...)}, nil
+	dialer := &net.Dialer{Timeout: cfg.Connect, KeepAlive: keepAlive}
+	for _, r := range replicas {
+		r.straighten(dialer)
+	}
+	return &Client{cfg: cfg, replicas: replicas, transport: newTransport(dialer), mask: NewMask(cfg.Keys.Values()...)}, nil
 }
 
 // newTransport asks for no compression (a compressed event stream can't be flushed frame by frame) and follows no
 // redirect, since it is used without an http.Client.
-func newTransport(connect time.Duration) *http.Transport {
-	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
+func newTransport(dialer *net.Dialer) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
-		TLSHandshakeTimeout:    connect,
+		TLSHandshakeTimeout:    dialer.Timeout,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    idlePerHost,
@@ -149,16 +154,57 @@ func (c *Client) Probe(ctx context.Context, to *Replica, path string) (*http.Res
 }
 
 func (c *Client) roundTrip(ctx context.Context, to *Replica, r Request, key credential.Lease) (*http.Response, error) {
-	req, err := c.build(ctx, to, r, key)
-	if err != nil {
+	resp, err := c.exchange(ctx, to, r, c.header(r, key))
+	switch {
+	case errors.Is(err, h1.ErrRequest):
 		return nil, fault.New(errorsv1.Reason_REASON_INTERNAL, "the request to the provider can't be built").Because(err)
-	}
-	resp, err := c.transport.RoundTrip(req)
-	if err != nil {
+	case err != nil:
 		to.failed(ctx)
 		return nil, c.Explain(ctx, err)
 	}
 	return resp, nil
+}
+
+// exchange sends a request the straight way, where there is one, or by net/http.
+func (c *Client) exchange(ctx context.Context, to *Replica, r Request, header http.Header) (*http.Response, error) {
+	url := to.at(r.Path)
+	if to.straight != nil && r.Stream == nil && len(r.Body) <= h1.MaxBody {
+		return to.straight.RoundTrip(ctx, h1.Request{
+			Method: r.Method, Target: url.RequestURI(), Host: url.Host, Header: header, Body: r.Body,
+		})
+	}
+	var body io.Reader
+	switch {
+	case r.Stream != nil:
+		body = r.Stream
+	case r.Body != nil:
+		body = bytes.NewReader(r.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, "", body)
+	if err != nil {
+		return nil, errors.Join(h1.ErrRequest, err)
+	}
+	req.URL, req.Host, req.Header = url, url.Host, header
+	return c.transport.RoundTrip(req)
+}
+
+// header completes what goes along: it is the request's own, and used once.
+func (c *Client) header(r Request, key credential.Lease) http.Header {
+	header := r.Header
+	if header == nil {
+		header = make(http.Header)
+	}
+	switch {
+	case r.Stream != nil:
+		header.Set("Content-Type", r.ContentType)
+	case r.Body != nil:
+		header.Set("Content-Type", "application/json")
+	}
+	header.Set("User-Agent", c.cfg.UserAgent)
+	if value := key.Value(); value != "" {
+		c.cfg.Authorize(header, value)
+	}
+	return header
 }
 
 // judge lets a key rest whose answer asks for it.
@@ -183,36 +229,6 @@ func (c *Client) Key(resp *http.Response) credential.Lease {
 		return credential.Lease{}
 	}
 	return b.key
-}
-
-func (c *Client) build(ctx context.Context, to *Replica, r Request, key credential.Lease) (*http.Request, error) {
-	var body io.Reader
-	switch {
-	case r.Stream != nil:
-		body = r.Stream
-	case r.Body != nil:
-		body = bytes.NewReader(r.Body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, "", body)
-	if err != nil {
-		return nil, err
-	}
-	req.URL = to.at(r.Path)
-	req.Host = req.URL.Host
-	if r.Header != nil {
-		req.Header = r.Header
-	}
-	switch {
-	case r.Stream != nil:
-		req.Header.Set("Content-Type", r.ContentType)
-	case r.Body != nil:
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("User-Agent", c.cfg.UserAgent)
-	if value := key.Value(); value != "" {
-		c.cfg.Authorize(req.Header, value)
-	}
-	return req, nil
 }
 
 // Explain turns a transport's error into what the caller may know: the timer that ran out, that it left, or that the
@@ -251,4 +267,11 @@ func (c *Client) Healthy() (healthy, known bool) {
 }
 
 // Close closes idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.transport.CloseIdleConnections()
+	for _, r := range c.replicas {
+		if r.straight != nil {
+			r.straight.Close()
+		}
+	}
+}

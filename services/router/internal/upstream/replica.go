@@ -1,16 +1,21 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/headgate-mesh/headgate/services/router/internal/credential"
+	"github.com/headgate-mesh/headgate/services/router/internal/h1"
 )
 
 // shunned is how long a replica that couldn't be reached gets no calls while another one can be asked.
@@ -20,6 +25,7 @@ const shunned = 5 * time.Second
 type Replica struct {
 	base     string
 	url      *url.URL
+	straight *h1.Transport // nil where net/http has to be used
 	inFlight atomic.Int64
 	// until is when it may be asked again, in nanoseconds since 1970.
 	until atomic.Int64
@@ -28,6 +34,22 @@ type Replica struct {
 	// checked says that its health is looked at, sick that it isn't well.
 	checked, sick atomic.Bool
 }
+
+// straighten has requests sent without net/http where nothing but its goroutines would be missed: without TLS, which comes
+// with HTTP/2, and without a proxy.
+func (r *Replica) straighten(dialer *net.Dialer) {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: r.url})
+	if !h1.Supported || r.url.Scheme != "http" || proxy != nil || err != nil || strings.ContainsFunc(r.url.Host, notASCII) {
+		return
+	}
+	addr := net.JoinHostPort(r.url.Hostname(), cmp.Or(r.url.Port(), "80"))
+	r.straight = &h1.Transport{
+		Dial:    func(ctx context.Context) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) },
+		MaxIdle: idlePerHost, IdleTimeout: idleTimeout, MaxHeader: headerLimit,
+	}
+}
+
+func notASCII(r rune) bool { return r > unicode.MaxASCII }
 
 // SetHealthy notes what the active checks say of it. One that is well again may be asked at once.
 func (r *Replica) SetHealthy(healthy bool) {
