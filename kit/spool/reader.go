@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"os"
+	"time"
 )
 
 // Reader gives the records of a log in their order. It belongs to one goroutine; a spool has at most one at a time.
@@ -89,6 +90,18 @@ func (r *Reader) Wait(ctx context.Context) error {
 		return ctx.Err()
 	case <-r.spool.wake:
 		return nil
+	}
+}
+
+// Linger lets records come together for a while. It returns before that where a segment is full, so that a small log
+// is emptied in time, and where the context ends.
+func (r *Reader) Linger(ctx context.Context, while time.Duration) {
+	timer := time.NewTimer(while)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-r.spool.turn:
 	}
 }
 

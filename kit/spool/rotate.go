@@ -25,6 +25,7 @@ func (s *Spool) rotate() error {
 	}
 	if s.current != nil {
 		s.finished = append(s.finished, s.current.file)
+		poke(s.turn)
 	}
 	s.number, s.current = e.number, next
 	s.state.Lock()

@@ -113,8 +113,8 @@ type Spool struct {
 	// roomy is false where the disk has no space for another segment.
 	roomy atomic.Bool
 
-	wake, kick, stop chan struct{}
-	loop             sync.WaitGroup
+	wake, turn, kick, stop chan struct{}
+	loop                   sync.WaitGroup
 }
 
 // Open opens the log in dir, which it creates, for this process alone. It reads the whole log once, to find what is
@@ -129,7 +129,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		dir: dir, opt: o.withDefaults(), lock: lock, salt: newSalt(), batch: new(batch),
-		wake: make(chan struct{}, 1), kick: make(chan struct{}, 1), stop: make(chan struct{}),
+		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1), kick: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	s.seed = seedOf(s.salt)
 	if err := s.start(); err != nil {

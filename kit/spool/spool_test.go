@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -258,6 +259,25 @@ func TestReaderFollows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLinger: a full segment ends the wait, and so does the context; a record alone doesn't.
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), spool.Options{SegmentBytes: 1 << 10})
+	r := s.Reader()
+	defer r.Close()
+	add(t, s, "a")
+	began := time.Now()
+	r.Linger(t.Context(), 20*time.Millisecond)
+	if took := time.Since(began); took < 20*time.Millisecond {
+		t.Errorf("a record ended it after %v", took)
+	}
+	add(t, s, numbered(100)...)
+	r.Linger(t.Context(), time.Hour)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.Linger(ended, time.Hour)
 }
 
 func TestCheckpointIsOnlyAHint(t *testing.T) {

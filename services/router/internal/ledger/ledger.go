@@ -23,9 +23,10 @@ import (
 
 // Options tunes the shipping. Zero values have defaults.
 type Options struct {
-	// Batch is the largest number of events in one message. Default 500; the service takes 1000.
+	// Batch is the largest number of events in one message. Default 1000, the most that the service takes.
 	Batch int
-	// Linger is how long a batch that isn't full waits for more. Default 100 ms.
+	// Linger is how long events wait behind a batch that wasn't full, so that the next one holds more of them. The first
+	// event after a quiet while is shipped at once. Default 500 ms.
 	Linger time.Duration
 	// AckTimeout is how long the service may take for one batch. Default 10 s.
 	AckTimeout time.Duration
@@ -38,8 +39,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Batch = cmp.Or(o.Batch, 500)
-	o.Linger = cmp.Or(o.Linger, 100*time.Millisecond)
+	o.Batch = cmp.Or(o.Batch, 1000)
+	o.Linger = cmp.Or(o.Linger, 500*time.Millisecond)
 	o.AckTimeout = cmp.Or(o.AckTimeout, 10*time.Second)
 	o.BackoffMin = cmp.Or(o.BackoffMin, 100*time.Millisecond)
 	o.BackoffMax = cmp.Or(o.BackoffMax, 5*time.Second)

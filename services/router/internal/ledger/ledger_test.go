@@ -316,6 +316,20 @@ func TestShutdownFlushes(t *testing.T) {
 	}
 }
 
+// TestTheFirstWaitsForNobody: only what comes behind a batch lingers, and not in a log that is filling up.
+func TestTheFirstWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	b := newBooks(func() trouble { return none })
+	o := quick()
+	o.Batch, o.Linger = 1000, time.Hour
+	l := ledger.New(openSpool(t, t.TempDir(), spool.Options{MaxBytes: 64 << 10}), serve(t, b), o)
+	defer run(t, l)()
+	record(t, l, 0, 1)
+	b.reaches(t, 1)
+	record(t, l, 1, 300) // a segment and more
+	b.reaches(t, 200)
+}
+
 func TestShutdownWithoutAServiceIsBounded(t *testing.T) {
 	t.Parallel()
 	b := newBooks(func() trouble { return refused })

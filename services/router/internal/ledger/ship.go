@@ -44,9 +44,13 @@ func (s *shipper) run(ctx context.Context) error {
 	s.soft, s.hard = ctx, hard
 	defer s.sayGoodbye()
 	for s.gather() {
+		full := s.full()
 		s.deliver()
+		if !full {
+			s.reader.Linger(ctx, s.ledger.opt.Linger)
+		}
 	}
-	for s.hard.Err() == nil && (s.read() || len(s.events) > 0) {
+	for s.hard.Err() == nil && s.read() {
 		s.deliver()
 	}
 	if n, _ := s.ledger.Lag(); n > 0 {
@@ -55,30 +59,28 @@ func (s *shipper) run(ctx context.Context) error {
 	return nil
 }
 
-// gather waits for an event, and then for a full batch or a while; false once it is time to stop.
+// gather waits for an event and takes all there are into the batch; false once it is time to stop.
 func (s *shipper) gather() bool {
-	for !s.read() && len(s.events) == 0 {
+	for !s.read() {
 		if s.reader.Wait(s.soft) != nil {
 			return false
 		}
 	}
-	wait, cancel := context.WithTimeout(s.soft, s.ledger.opt.Linger)
-	defer cancel()
-	for !s.read() && s.reader.Wait(wait) == nil { //nolint:revive // reading is what it does
-	}
 	return s.soft.Err() == nil
 }
 
-// read takes what is in the log into the batch and reports whether that is full.
-func (s *shipper) read() (full bool) {
-	for len(s.events) < s.ledger.opt.Batch && s.bytes < batchBytes {
+func (s *shipper) full() bool { return len(s.events) >= s.ledger.opt.Batch || s.bytes >= batchBytes }
+
+// read takes what is in the log into the batch, until that is full, and reports whether it holds anything.
+func (s *shipper) read() bool {
+	for !s.full() {
 		record, end, ok, err := s.reader.Next()
 		if err != nil {
 			s.failed(fmt.Errorf("read the local log: %w", err))
-			return false
+			break
 		}
 		if !ok {
-			return false
+			break
 		}
 		s.end = end
 		e := new(usagev1.Event)
@@ -89,7 +91,7 @@ func (s *shipper) read() (full bool) {
 		s.events = append(s.events, e)
 		s.bytes += len(record)
 	}
-	return true
+	return len(s.events) > 0
 }
 
 // deliver sends the batch until the service has it or the time is over.
