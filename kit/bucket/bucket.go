@@ -14,6 +14,9 @@ import (
 // MaxLimit is the largest limit per minute that the arithmetic bears.
 const MaxLimit = 10_000_000_000
 
+// Little is so little of a limit that each of n holders may keep it for a while: half a percent, of all together.
+func Little(limit, n int64) int64 { return limit / (200 * max(n, 1)) }
+
 // parts of one unit: a limit of n per minute refills n parts in a microsecond, so that nothing is ever rounded.
 const parts = 60_000_000
 

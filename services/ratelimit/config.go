@@ -28,7 +28,8 @@ type Config struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// Instances is how many instances share the limits as long as Redis hasn't told. Default 1.
 	Instances int64 `yaml:"instances"`
-	// LeaseTime is how long routers may spend what they took in advance, 1s to 2s. Default 2s.
+	// LeaseTime is how long routers may spend what they took in advance, 1s to 2s. Default 2s. What is next to nothing of a
+	// limit, half a percent for all routers together, they may keep for 8s.
 	LeaseTime time.Duration `yaml:"lease_time"`
 	// BudgetGrace is how long budgets are spent while Redis is away, each instance its part of what was left when it last
 	// heard of it; then calls of who has one are refused. Where Redis is away for some instances only, the others spend the

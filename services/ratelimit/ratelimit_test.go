@@ -149,6 +149,41 @@ func TestLease(t *testing.T) {
 	}
 }
 
+// Grants that are next to nothing of every limit are valid for longer, whoever else holds some: what is told twice is the same.
+func TestLeaseOfLittle(t *testing.T) {
+	t.Parallel()
+	limits := &ratelimitv1.Limits{RequestsPerMinute: 2000, TokensPerMinute: 200_000, ConcurrentRequests: 400}
+	for name, c := range map[string]struct {
+		stock *ratelimitv1.Stock
+		valid time.Duration
+	}{
+		"little of all":    {&ratelimitv1.Stock{WantRequests: 10, WantTokens: 1000, Places: 5, PlacesUsed: 3}, 8 * time.Second},
+		"nothing":          {&ratelimitv1.Stock{}, 8 * time.Second},
+		"some requests":    {&ratelimitv1.Stock{WantRequests: 11}, 2 * time.Second},
+		"some tokens":      {&ratelimitv1.Stock{WantTokens: 1001}, 2 * time.Second},
+		"some of the rest": {&ratelimitv1.Stock{Places: 6, PlacesUsed: 3}, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			client, _ := start(t, ratelimit.Config{}, func() time.Time { return now })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stream, err := client.Lease(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.stock.Tenant, c.stock.Scope = "a", scope(limits)[0]
+			if err := stream.Send(&ratelimitv1.LeaseRequest{Holder: "r", Sequence: 1, Stocks: []*ratelimitv1.Stock{c.stock}}); err != nil {
+				t.Fatal(err)
+			}
+			if a, err := stream.Recv(); err != nil || a.GetValidFor().AsDuration() != c.valid {
+				t.Errorf("%v %v, want it valid for %v", a, err, c.valid)
+			}
+		})
+	}
+}
+
 func TestGetQuota(t *testing.T) {
 	t.Parallel()
 	client, _ := start(t, ratelimit.Config{Tenants: map[string]ratelimit.Limits{"acme": {TokensPerMinute: 500}}}, nil)

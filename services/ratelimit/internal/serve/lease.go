@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/services/ratelimit/internal/store"
 )
 
@@ -40,12 +42,13 @@ func (s *Server) Lease(stream grpc.BidiStreamingServer[ratelimitv1.LeaseRequest,
 
 // renew answers one message; each tenant's part of it is one operation of the store.
 func (s *Server) renew(ctx context.Context, r *ratelimitv1.LeaseRequest) (*ratelimitv1.LeaseResponse, error) {
+	valid := s.valid(r.GetStocks())
 	answer := &ratelimitv1.LeaseResponse{
 		Sequence: r.GetSequence(), Stocks: make([]*ratelimitv1.Stock, len(r.GetStocks())),
-		ValidFor: durationpb.New(s.Valid), LiveHolders: s.Guard.Heard(ctx, r.GetHolder()),
+		ValidFor: durationpb.New(valid), LiveHolders: s.Guard.Heard(ctx, r.GetHolder()),
 	}
 	for tenant, indices := range byTenant(r.GetStocks()) {
-		renewal := store.Renewal{Holder: r.GetHolder(), Tenant: tenant, Sequence: r.GetSequence(), Valid: s.Valid}
+		renewal := store.Renewal{Holder: r.GetHolder(), Tenant: tenant, Sequence: r.GetSequence(), Valid: valid}
 		for _, i := range indices {
 			renewal.Stocks = append(renewal.Stocks, stock(r.GetStocks()[i]))
 		}
@@ -59,6 +62,24 @@ func (s *Server) renew(ctx context.Context, r *ratelimitv1.LeaseRequest) (*ratel
 		answer.Degraded = answer.Degraded || alone
 	}
 	return answer, nil
+}
+
+// long is how long stocks are valid that are next to nothing of their limits: nobody misses them, and rare calls are paid
+// from them. It is less than store.Silence with its margin.
+const long = 8 * time.Second
+
+// valid is how long a message's grants are. It follows from the message alone: who repeats it is told the same. Routers
+// share what is little among themselves.
+func (s *Server) valid(stocks []*ratelimitv1.Stock) time.Duration {
+	little := func(n, limit int64) bool { return limit == 0 || n <= bucket.Little(limit, 1) }
+	for _, m := range stocks {
+		l := m.GetScope().GetLimits()
+		if !little(m.GetWantRequests(), l.GetRequestsPerMinute()) || !little(m.GetWantTokens(), l.GetTokensPerMinute()) ||
+			!little(m.GetPlaces()-m.GetPlacesUsed(), l.GetConcurrentRequests()) {
+			return s.Valid
+		}
+	}
+	return max(s.Valid, long)
 }
 
 func byTenant(stocks []*ratelimitv1.Stock) map[string][]int {

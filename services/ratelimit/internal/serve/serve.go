@@ -25,7 +25,7 @@ type Server struct {
 	Seeder *seed.Seeder
 	// Lookup finds a key by its id; nil finds none.
 	Lookup func(ctx context.Context, keyID string) (auth.Principal, bool)
-	// Valid is how long a grant may be spent.
+	// Valid is how long a grant may be spent, unless it is little.
 	Valid time.Duration
 
 	draining atomic.Bool

@@ -27,6 +27,7 @@ type fake struct {
 	down     bool
 	degraded bool
 	unseeded bool
+	long     bool // what is next to nothing of the limits is granted for long
 
 	reserves, settles, messages int
 	holders                     map[string]bool
@@ -235,12 +236,26 @@ func (f *fake) renew(r *ratelimitv1.LeaseRequest) *ratelimitv1.LeaseResponse {
 	f.messages++
 	f.holders[r.GetHolder()] = true
 	answer := &ratelimitv1.LeaseResponse{
-		Sequence: r.GetSequence(), ValidFor: durationpb.New(2 * time.Second), LiveHolders: int64(len(f.holders)), Degraded: f.degraded,
+		Sequence: r.GetSequence(), ValidFor: durationpb.New(f.valid(r)), LiveHolders: int64(len(f.holders)), Degraded: f.degraded,
 	}
 	for _, s := range r.GetStocks() {
 		answer.Stocks = append(answer.Stocks, f.renewOne(r, s))
 	}
 	return answer
+}
+
+// valid is how long grants are: longer where all that is wanted is next to nothing of the limits.
+func (f *fake) valid(r *ratelimitv1.LeaseRequest) time.Duration {
+	if !f.long {
+		return 2 * time.Second
+	}
+	for _, s := range r.GetStocks() {
+		l := s.GetScope().GetLimits()
+		if s.GetWantRequests() > bucket.Little(l.GetRequestsPerMinute(), 1) || s.GetWantTokens() > bucket.Little(l.GetTokensPerMinute(), 1) {
+			return 2 * time.Second
+		}
+	}
+	return 8 * time.Second
 }
 
 func (f *fake) renewOne(r *ratelimitv1.LeaseRequest, s *ratelimitv1.Stock) *ratelimitv1.Stock {

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/bucket"
 )
 
 const (
-	// period is how often every stock is renewed: twice in the time it may be spent.
+	// period is how often every stock is renewed, twice in the time it may be spent; one that is spare, that time before it
+	// ends.
 	period = time.Second
 	// pause is between renewals of stocks that ran low, so that small grants don't become a stream of messages.
 	pause = 20 * time.Millisecond
@@ -42,7 +44,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-sweep.C:
 			k.stocks.sweep(k.clock())
 		case <-all.C:
-			all.Reset(k.round(ctx, line, k.every()))
+			often, seldom := k.due()
+			next := k.round(ctx, line, often)
+			if next == period && len(seldom) > 0 {
+				next = k.round(ctx, line, seldom)
+			}
+			all.Reset(next)
 		case <-k.hungry:
 			k.round(ctx, line, k.low())
 			if !wait(ctx, pause) {
@@ -59,12 +66,28 @@ func (k *Keeper) every() []*stock {
 	return slices.Clone(k.active)
 }
 
-// low lists those that ran low.
+// due lists those that have to be renewed now. Spare ones are apart: one message grants everything for the same time.
+func (k *Keeper) due() (often, seldom []*stock) {
+	soon := k.clock().Add(2 * period)
+	for _, s := range k.every() {
+		s.mu.Lock()
+		switch {
+		case !s.spare:
+			often = append(often, s)
+		case s.low || s.until.Before(soon):
+			seldom = append(seldom, s)
+		}
+		s.mu.Unlock()
+	}
+	return often, seldom
+}
+
+// low lists those that ran low and can't wait.
 func (k *Keeper) low() []*stock {
 	return slices.DeleteFunc(k.every(), func(s *stock) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return !s.low
+		return !s.low || s.spare
 	})
 }
 
@@ -86,7 +109,7 @@ func (k *Keeper) renew(ctx context.Context, l *line, stocks []*stock, last bool)
 	sent := k.clock()
 	request := &ratelimitv1.LeaseRequest{Stocks: make([]*ratelimitv1.Stock, len(stocks))}
 	for i, s := range stocks {
-		request.Stocks[i] = s.giveAway(sent, last)
+		request.Stocks[i] = s.giveAway(sent, last, k.live.Load())
 	}
 	answer, err := l.exchange(ctx, request)
 	if err != nil || len(answer.GetStocks()) != len(stocks) {
@@ -101,11 +124,13 @@ func (k *Keeper) renew(ctx context.Context, l *line, stocks []*stock, last bool)
 	if k.health.Back() {
 		k.log.Info("the service of limits answers again")
 	}
+	var gone []*stock
 	for i, s := range stocks {
 		if s.receive(answer.GetStocks()[i], sent, answer.GetValidFor().AsDuration()) {
-			k.forget(s)
+			gone = append(gone, s)
 		}
 	}
+	k.forget(gone)
 	return true
 }
 
@@ -121,16 +146,21 @@ func (k *Keeper) giveUp(ctx context.Context, l *line) {
 	}
 }
 
-// forget drops a stock that nobody used.
-func (k *Keeper) forget(s *stock) {
+// forget drops stocks that nobody used.
+func (k *Keeper) forget(gone []*stock) {
+	if len(gone) == 0 {
+		return
+	}
 	k.mu.Lock()
-	k.active = slices.DeleteFunc(k.active, func(a *stock) bool { return a == s })
+	k.active = slices.DeleteFunc(k.active, func(s *stock) bool { return s.gone })
 	k.mu.Unlock()
-	k.stocks.drop(s)
+	for _, s := range gone {
+		k.stocks.drop(s)
+	}
 }
 
 // giveAway is the part of a message about one stock: what is given back, and what is wanted.
-func (s *stock) giveAway(now time.Time, last bool) *ratelimitv1.Stock {
+func (s *stock) giveAway(now time.Time, last bool, routers int64) *ratelimitv1.Stock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !now.Before(s.until) { // what is left of it is no longer ours to give
@@ -147,7 +177,7 @@ func (s *stock) giveAway(now time.Time, last bool) *ratelimitv1.Stock {
 		m.Tokens = s.tokens
 	}
 	if !last {
-		s.want(m, now)
+		s.want(m, now, routers)
 	}
 	s.away, s.low = true, false
 	s.owedRequests, s.owedTokens = min(s.requests, 0), min(s.tokens, 0)
@@ -156,8 +186,8 @@ func (s *stock) giveAway(now time.Time, last bool) *ratelimitv1.Stock {
 	return m
 }
 
-// want guesses from the demand since the last renewal.
-func (s *stock) want(m *ratelimitv1.Stock, now time.Time) {
+// want guesses from the demand since the last renewal. A spare stock wants no more than is granted for long.
+func (s *stock) want(m *ratelimitv1.Stock, now time.Time, routers int64) {
 	d := s.demand
 	s.demand = demand{since: now}
 	if d.requests == 0 {
@@ -172,12 +202,20 @@ func (s *stock) want(m *ratelimitv1.Stock, now time.Time) {
 		m.WantTokens = guess(d.tokens) + d.largest
 	}
 	m.Places = max(s.used, d.peak+d.peak/4+1)
+	if s.spare {
+		m.WantRequests = min(m.WantRequests, bucket.Little(s.limits.requests, routers))
+		m.WantTokens = min(m.WantTokens, bucket.Little(s.limits.tokens, routers))
+		m.Places = min(m.Places, s.used+bucket.Little(s.limits.concurrency, routers))
+	}
 }
 
 // receive puts a grant on the shelf and reports whether the stock can be forgotten.
 func (s *stock) receive(m *ratelimitv1.Stock, sent time.Time, valid time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.spare {
+		valid = min(valid, horizon) // it is renewed before
+	}
 	s.away, s.until = false, sent.Add(valid)
 	s.requests += m.GetRequests()
 	s.tokens += m.GetTokens()

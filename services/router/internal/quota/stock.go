@@ -31,6 +31,7 @@ type stock struct {
 	late
 	demand demand
 	listed bool
+	spare  bool      // for rare calls: so little of the limits that it may be held for long
 	missed time.Time // the last call that the stock couldn't pay
 	dry    bool      // the last grant was nothing: little is left
 
@@ -97,7 +98,7 @@ func (s *stock) take(tokens int64) {
 	s.demand.note(tokens, s.open)
 }
 
-// needsMore reports, once, that little is left of a grant.
+// needsMore reports, once, that little is left of a grant, where that can't wait for the next round.
 func (s *stock) needsMore() bool {
 	if s.low || s.dry || s.away {
 		return false
@@ -105,7 +106,7 @@ func (s *stock) needsMore() bool {
 	s.low = (s.limits.requests > 0 && s.requests < s.lowRequests) ||
 		(s.limits.tokens > 0 && s.tokens < s.lowTokens) ||
 		(s.limits.concurrency > 0 && s.places-s.used <= s.places/4)
-	return s.low
+	return s.low && !s.spare
 }
 
 // fromStock pays for a call from what is held; nil where that isn't enough.
@@ -136,8 +137,9 @@ func (k *Keeper) fromStock(c *claim) *Reservation {
 }
 
 // rare is how long an account may be silent between two calls that are each asked for: a stock in advance pays where
-// more than one call comes in that time, and costs more than it saves where thousands of keys call now and then.
-const rare = 500 * time.Millisecond
+// more than one call comes in that time, and costs more than it saves where thousands of keys call now and then; unless it
+// is valid for long, as one is that is next to nothing of its limits: then it pays for calls that aren't rarer than rarer.
+const rare, rarer = 500 * time.Millisecond, 5 * time.Second
 
 // miss notes a call that was not paid from stock, so that there is one for those that follow, if they follow soon.
 func (k *Keeper) miss(p pair, tokens int64, now time.Time) {
@@ -146,25 +148,34 @@ func (k *Keeper) miss(p pair, tokens int64, now time.Time) {
 		if s == nil {
 			continue
 		}
-		soon := now.Sub(s.missed) < rare
+		silent := now.Sub(s.missed)
 		s.missed = now
-		s.demand.note(tokens, s.open+1)
-		if !s.listed {
-			if !soon {
-				s.demand = demand{since: now}
-				s.demand.note(tokens, s.open+1)
-				continue
-			}
-			s.listed, wake = true, true
-			s.low = true
-			k.list(s)
-		} else if !s.away && !s.dry && !s.low {
-			s.low, wake = true, true
+		follows := s.listed || silent < rare || silent < rarer && s.sparing(tokens, k.live.Load())
+		if !follows {
+			s.demand = demand{since: now}
 		}
+		s.demand.note(tokens, s.open+1)
+		if s.spare && silent < rare { // not for long any more
+			s.spare, s.low = false, false
+		}
+		if !follows || s.away || s.dry || s.low {
+			continue
+		}
+		if !s.listed {
+			s.listed, s.spare = true, silent >= rare
+			k.list(s)
+		}
+		s.low, wake = true, wake || !s.spare
 	}
 	if wake {
 		k.wake()
 	}
+}
+
+// sparing reports whether a stock for a few calls is next to nothing of the limits.
+func (s *stock) sparing(tokens, routers int64) bool {
+	little := func(n, limit int64) bool { return limit == 0 || n <= bucket.Little(limit, routers) }
+	return little(4, s.limits.requests) && little(3*tokens, s.limits.tokens) && little(s.open+2, s.limits.concurrency)
 }
 
 // list adds a stock to those that are renewed.

@@ -20,7 +20,7 @@ type account struct {
 	owedLast time.Time
 	// requests and tokens are in use where limits name them.
 	requests, tokens bucket.Bucket
-	holders          map[string]*holder
+	holders          []*holder // few: one for each router
 	// calls take a place each; the first of them ends no sooner than next.
 	calls map[string]place
 	next  time.Time
@@ -35,6 +35,7 @@ type place struct {
 
 // holder is a router that holds something of an account.
 type holder struct {
+	id     string
 	heard  time.Time
 	leased int64 // places
 
@@ -44,6 +45,8 @@ type holder struct {
 	requests, tokens int64     // the grant
 	late             bucket.Claim
 }
+
+func (h *holder) silent(now time.Time) bool { return now.Sub(h.heard) >= store.Silence }
 
 // part is one of n parts of a limit, at least 1.
 func part(limit, n int64) int64 {
@@ -103,12 +106,12 @@ func (a *account) expire(now time.Time) {
 
 // silence frees the places of holders that aren't heard of, and of calls that ran out.
 func (a *account) silence(now time.Time) {
-	for id, h := range a.holders {
-		if now.Sub(h.heard) >= store.Silence {
-			delete(a.holders, id)
-			a.vacate(func(p place) bool { return p.holder == id })
+	for _, h := range a.holders {
+		if h.silent(now) {
+			a.vacate(func(p place) bool { return p.holder == h.id })
 		}
 	}
+	a.holders = slices.DeleteFunc(a.holders, func(h *holder) bool { return h.silent(now) })
 	if len(a.calls) > 0 && !now.Before(a.next) {
 		a.vacate(func(p place) bool { return !now.Before(p.ends) })
 	}
@@ -131,17 +134,30 @@ func (a *account) occupy(id string, p place) {
 	if len(a.calls) == 0 || p.ends.Before(a.next) {
 		a.next = p.ends
 	}
+	if a.calls == nil {
+		a.calls = make(map[string]place)
+	}
 	a.calls[id] = p
+}
+
+// hear notes that a holder was heard of now, where it is known, and returns it.
+func (a *account) hear(id string, now time.Time) *holder {
+	for _, h := range a.holders {
+		if h.id == id {
+			h.heard = now
+			return h
+		}
+	}
+	return nil
 }
 
 // holder returns a holder that was just heard of.
 func (a *account) holder(id string, now time.Time) *holder {
-	h, ok := a.holders[id]
-	if !ok {
-		h = &holder{}
-		a.holders[id] = h
+	if h := a.hear(id, now); h != nil {
+		return h
 	}
-	h.heard = now
+	h := &holder{id: id, heard: now}
+	a.holders = append(a.holders, h)
 	return h
 }
 

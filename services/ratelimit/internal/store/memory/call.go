@@ -76,7 +76,7 @@ func (s *Store) Reserve(_ context.Context, c store.Call) (store.Answer, error) {
 	for i, scope := range c.Scopes {
 		a := t.account(scope, parts, now)
 		if accounts[i] = a; scope.Limits.Budget == 0 {
-			a.purses = purses{} // what is spent without a budget isn't counted: it is seeded where there is one again
+			a.purses = nil // what is spent without a budget isn't counted: it is seeded where there is one again
 		}
 		refusal = longer(refusal, a.refusal(c))
 	}
@@ -164,9 +164,7 @@ func (c *call) settle(from name, x store.Settlement, a *account) {
 		}
 		a.owe(x.Paid())
 		delete(a.calls, x.ID)
-		if h := a.holders[c.holder]; h != nil {
-			h.heard = a.seen
-		}
+		a.hear(c.holder, a.seen)
 		if x.Unused {
 			a.requests.Return(took.requests, 1)
 		} else {

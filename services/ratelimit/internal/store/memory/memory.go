@@ -90,7 +90,7 @@ func (s *Store) lock(id string) (*tenant, int64) {
 func (t *tenant) account(s store.Scope, parts int64, now time.Time) *account {
 	a, ok := t.accounts[nameOf(s)]
 	if !ok {
-		a = &account{holders: make(map[string]*holder), calls: make(map[string]place)}
+		a = &account{}
 		t.accounts[nameOf(s)] = a
 	}
 	a.advance(s, parts, t.divided, now)
@@ -197,6 +197,9 @@ func (t *tenant) sweep(now time.Time) {
 	for id, a := range t.accounts {
 		if a.idle(now) {
 			delete(t.accounts, id)
+		}
+		if len(a.calls) == 0 {
+			a.calls = nil // an empty map is as large as the rest of the account
 		}
 	}
 }

@@ -39,13 +39,21 @@ type charge struct{ began, seeded time.Time }
 // charges are those of a call to one account; nil where there are none, as with most calls.
 type charges *[store.Periods + 1]charge
 
-// purses are those of an account, by their kind of period. All that are known are charged, not just the one in force: who
-// changes a budget's period and changes it back finds what was spent.
-type purses [store.Periods + 1]purse
+// purses are those of an account, by their kind of period; none where it has no budget. All that are known are charged,
+// not just the one in force: who changes a budget's period and changes it back finds what was spent.
+type purses []purse
+
+// purse is the account's money of one kind of period.
+func (a *account) purse(kind ratelimitv1.BudgetPeriod) *purse {
+	if a.purses == nil {
+		a.purses = make(purses, store.Periods+1)
+	}
+	return &a.purses[kind]
+}
 
 // turn begins the periods that have come: at zero, since all that is spent passes through a known account. A store that
 // has only a part of a budget knows of that part only, and forgets.
-func (all *purses) turn(now time.Time, divided bool) {
+func (all purses) turn(now time.Time, divided bool) {
 	for kind := range all {
 		p := &all[kind]
 		if !p.known() {
@@ -63,7 +71,7 @@ func (all *purses) turn(now time.Time, divided bool) {
 }
 
 // charge takes the cost of a call from all that are known.
-func (all *purses) charge(cost int64) charges {
+func (all purses) charge(cost int64) charges {
 	if !all.kept() {
 		return nil
 	}
@@ -79,7 +87,7 @@ func (all *purses) charge(cost int64) charges {
 
 // pay settles the cost of a reservation: where it was charged, the difference; where it wasn't, though it was made in this
 // period, all of it.
-func (all *purses) pay(c *call, charged charges, cost int64, over bool) {
+func (all purses) pay(c *call, charged charges, cost int64, over bool) {
 	for kind := range all {
 		p := &all[kind]
 		paid := charged != nil && p.is(charged[kind])
@@ -96,7 +104,7 @@ func (all *purses) pay(c *call, charged charges, cost int64, over bool) {
 }
 
 // payUnknown charges the cost of a reservation that isn't known and may have been lost.
-func (all *purses) payUnknown(cost int64, now time.Time) {
+func (all purses) payUnknown(cost int64, now time.Time) {
 	for kind := range all {
 		if p := &all[kind]; p.known() && now.Sub(p.seeded) < store.Recent {
 			p.add(cost)
@@ -106,7 +114,7 @@ func (all *purses) payUnknown(cost int64, now time.Time) {
 
 // owe notes a cost where the budget in force isn't known.
 func (a *account) owe(cost int64) {
-	if a.whole.Budget == 0 || cost == 0 || a.purses[a.whole.Period].known() {
+	if a.whole.Budget == 0 || cost == 0 || a.purse(a.whole.Period).known() {
 		return
 	}
 	began := store.Began(a.whole.Period, a.seen)
@@ -127,7 +135,7 @@ func (a *account) open(p *purse, x store.Seed, now time.Time) {
 }
 
 // kept reports whether an account has money that forgetting would lose.
-func (all *purses) kept() bool {
+func (all purses) kept() bool {
 	for kind := range all {
 		if all[kind].known() {
 			return true
@@ -138,7 +146,7 @@ func (all *purses) kept() bool {
 
 // budget is the balance of the budget in force.
 func (a *account) budget() store.Balance {
-	p := &a.purses[a.whole.Period]
+	p := a.purse(a.whole.Period)
 	b := store.Balance{
 		Scope: a.kind, Dimension: ratelimitv1.Dimension_DIMENSION_BUDGET, Limit: a.whole.Budget, Remaining: a.whole.Budget - p.used,
 	}

@@ -13,7 +13,7 @@ func (s *Store) Seed(_ context.Context, x store.Seed) error {
 	now := s.clock()
 	a := t.account(x.Scope, parts, now)
 	period := x.Scope.Limits.Period
-	p := &a.purses[period]
+	p := a.purse(period)
 	switch {
 	case !x.From.Equal(store.Began(period, now)):
 	case p.known():
@@ -39,7 +39,7 @@ func (s *Store) See(tenant string, scopes []store.Scope, balances []store.Balanc
 		}
 		a := t.account(scope, parts, now)
 		period := scope.Limits.Period
-		a.purses[period] = purse{
+		*a.purse(period) = purse{
 			began: store.Began(period, now), seeded: now, used: scope.Limits.Budget - max(0, b.Remaining)/parts,
 		}
 	})
