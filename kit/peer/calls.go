@@ -31,7 +31,7 @@ func (c *calls) Invoke(ctx context.Context, method string, args, reply any, opts
 
 // NewStream opens a stream. The caller receives until an error, or cancels its context.
 func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	ctx, cancel := c.deadline(ctx)
+	ctx, cancel := c.ending(ctx)
 	s, err := c.channel.NewStream(c.attach(ctx), desc, method, opts...)
 	if err != nil {
 		cancel()
@@ -45,6 +45,14 @@ func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 func (c *calls) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok || c.options.Timeout == NoTimeout {
 		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.options.Timeout)
+}
+
+// ending is deadline for a call that may have to end before its server does.
+func (c *calls) ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok || c.options.Timeout == NoTimeout {
+		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, c.options.Timeout)
 }

@@ -8,16 +8,23 @@ import (
 )
 
 // Each hands every message of a server stream to take, in order, until the call ends: nil at its good end, else its
-// error, or that of take, after which the caller cancels the call's context. It belongs at the beginning of a stream, instead of
-// Recv: in this process the handler then runs on the caller's goroutine, and returns before Each does. A message and its
-// bytes are take's until take returns.
-func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error) error {
+// error, or that of take, which ends the call. It belongs at the beginning of a stream, instead of Recv: in this process
+// the handler then runs on the caller's goroutine, and returns before Each does. A message and its bytes are take's until
+// take returns. idle, where it isn't nil, is called before the next message, or the end, is waited for.
+func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error, idle func()) error {
+	if idle == nil {
+		idle = func() {}
+	}
 	if g, ok := s.(*grpc.GenericClientStream[Req, Res]); ok {
-		if here, ok := g.ClientStream.(*stream); ok && here.each != nil {
-			return eachHere(here, take)
+		if ours, ok := g.ClientStream.(*stream); ok {
+			defer ours.cancel()
+			if ours.each != nil {
+				return eachHere(ours.each, take, idle)
+			}
 		}
 	}
 	for {
+		idle()
 		m, err := s.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -31,13 +38,12 @@ func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error
 	}
 }
 
-func eachHere[Res any](s *stream, take func(*Res) error) error {
-	defer s.cancel()
+func eachHere[Res any](s eacher, take func(*Res) error, idle func()) error {
 	var refused error
-	err := s.each.Each(func(m any) error {
+	err := s.Each(func(m any) error {
 		refused = take(m.(*Res))
 		return refused
-	})
+	}, idle)
 	if refused != nil {
 		return refused
 	}
@@ -46,5 +52,5 @@ func eachHere[Res any](s *stream, take func(*Res) error) error {
 
 // eacher is a stream whose handler can run on the caller's goroutine.
 type eacher interface {
-	Each(take func(m any) error) error
+	Each(take func(m any) error, idle func()) error
 }

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// stream is a client's stream: it releases the default deadline when the call is over.
+// stream is a client's stream: it ends the call's context when the call is over.
 type stream struct {
 	grpc.ClientStream
 	cancel context.CancelFunc

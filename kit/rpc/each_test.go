@@ -32,7 +32,7 @@ func each(ctx context.Context, m *mesh, r *routerv1.RelayRequest) (got []string,
 	err = peer.Each[routerv1.RelayRequest](s, func(m *routerv1.RelayResponse) error {
 		got = append(got, string(m.GetData()))
 		return nil
-	})
+	}, nil)
 	return got, err
 }
 
@@ -84,14 +84,20 @@ func TestEach(t *testing.T) {
 func TestEachEndsWithItsTaker(t *testing.T) {
 	t.Parallel()
 	enough := errors.New("enough")
-	overBoth(t, rpc.Options{}, &services{}, func(t *testing.T, m *mesh) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		s, err := m.relay().Relay(ctx, &routerv1.RelayRequest{})
+	ended := make(chan struct{}, 1)
+	endless := &services{relay: func(_ *routerv1.RelayRequest, w grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
+		err := w.Send(&routerv1.RelayResponse{})
+		<-w.Context().Done()
+		ended <- struct{}{}
+		return err
+	}}
+	overBoth(t, rpc.Options{}, endless, func(t *testing.T, m *mesh) {
+		s, err := m.relay().Relay(t.Context(), &routerv1.RelayRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := peer.Each[routerv1.RelayRequest](s, func(*routerv1.RelayResponse) error { return enough }); !errors.Is(err, enough) {
+		defer func() { <-ended }()
+		if err := peer.Each[routerv1.RelayRequest](s, func(*routerv1.RelayResponse) error { return enough }, nil); !errors.Is(err, enough) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -108,10 +114,34 @@ func TestEachEndsWithItsTaker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = peer.Each[routerv1.RelayRequest](s, func(*routerv1.RelayResponse) error { return enough })
+	_ = peer.Each[routerv1.RelayRequest](s, func(*routerv1.RelayResponse) error { return enough }, nil)
 	if err := <-sent; fault.From(err).Reason != errorsv1.Reason_REASON_CANCELLED {
 		t.Errorf("the handler's send gave %v", err)
 	}
+}
+
+// TestEachIdle: a caller in this process learns that the handler waits for somebody else, any other one that it waits.
+func TestEachIdle(t *testing.T) {
+	t.Parallel()
+	s := &services{relay: func(_ *routerv1.RelayRequest, w grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
+		err := w.Send(&routerv1.RelayResponse{Data: []byte("a")})
+		rpc.Idle(w.Context())
+		return err
+	}}
+	overBoth(t, rpc.Options{}, s, func(t *testing.T, m *mesh) {
+		stream, err := m.relay().Relay(t.Context(), &routerv1.RelayRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, seen string
+		err = peer.Each[routerv1.RelayRequest](stream, func(m *routerv1.RelayResponse) error {
+			got += string(m.GetData())
+			return nil
+		}, func() { seen = got })
+		if err != nil || seen != "a" {
+			t.Errorf("idle after %q, %v", seen, err)
+		}
+	})
 }
 
 // TestEachCancelled: the caller's leaving and its deadline reach the handler, and come back as what they are.
@@ -157,7 +187,7 @@ func TestEachKnowsTheCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = peer.Each[routerv1.RelayRequest](stream, func(*routerv1.RelayResponse) error { return nil })
+		err = peer.Each[routerv1.RelayRequest](stream, func(*routerv1.RelayResponse) error { return nil }, nil)
 		if err != nil || stream.Trailer().Get("x-tail") == nil {
 			t.Errorf("%v, trailer %v", err, stream.Trailer())
 		}

@@ -11,8 +11,16 @@ import (
 // caller is the context of whoever calls, without its values: what a handler knows of its caller is in the metadata.
 type caller struct{ context.Context }
 
-// Value returns nothing.
-func (caller) Value(any) any { return nil }
+// Value knows what is the same for every call from this process, and the way back.
+func (c caller) Value(key any) any {
+	if key == (callerKey{}) {
+		return c.Context
+	}
+	return fromHere.Value(key)
+}
+
+// fromHere is a context with the peer of every call from this process.
+var fromHere = peer.NewContext(context.Background(), here)
 
 // AfterFunc spares each call the goroutine that package context starts to watch a context it doesn't know.
 func (c caller) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(c.Context, f) }
@@ -47,6 +55,5 @@ func serverContext(client context.Context, s *serverSide) (ctx context.Context, 
 	if md, ok := metadata.FromOutgoingContext(client); ok {
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	ctx = context.WithValue(ctx, callerKey{}, client)
-	return grpc.NewContextWithServerTransportStream(peer.NewContext(ctx, here), transport{s}), end
+	return grpc.NewContextWithServerTransportStream(ctx, transport{s}), end
 }

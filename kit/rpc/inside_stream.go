@@ -53,10 +53,18 @@ func Consumed(ctx context.Context) bool {
 	return s != nil && !inThisProcess(ctx)
 }
 
-// Each runs the handler and calls take with every message, which is take's until it returns. It returns the handler's
-// error, or take's, which also cancels the call.
-func (c *clientSide) Each(take func(m any) error) error {
-	s := &serverSide{method: c.method, cloner: c.inside.cloner, request: c.request, take: take}
+// Idle tells a caller in this process that the handler waits for somebody else from here on, so that what it holds back
+// for want of the next message leaves. Any other caller waits by itself.
+func Idle(ctx context.Context) {
+	if here, ok := grpc.ServerTransportStreamFromContext(ctx).(transport); ok && here.idle != nil {
+		here.idle()
+	}
+}
+
+// Each runs the handler and calls take with every message, which is take's until it returns, and idle where the handler
+// says Idle. It returns the handler's error, or take's, which also cancels the call.
+func (c *clientSide) Each(take func(m any) error, idle func()) error {
+	s := &serverSide{method: c.method, cloner: c.inside.cloner, request: c.request, take: take, idle: idle}
 	s.ctx, s.end = serverContext(c.ctx, s)
 	defer s.end()
 	err := c.inside.stream(c.method.impl, s, c.method.info, c.method.stream)
@@ -116,6 +124,7 @@ type serverSide struct {
 	// request is nil once it was received.
 	request any
 	take    func(m any) error
+	idle    func()
 	refused error
 
 	mu              sync.Mutex

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -19,10 +18,10 @@ import (
 // ServerDuration is the histogram of every gRPC call served, by method and code, in seconds.
 const ServerDuration = "rpc.server.call.duration"
 
-// serverDurations records ServerDuration. The attributes of a method and code are built once.
+// serverDurations records ServerDuration.
 type serverDurations struct {
 	histogram metric.Float64Histogram
-	options   sync.Map // series -> []metric.RecordOption
+	labels    Labels[series]
 }
 
 // series is one line of the histogram. Methods are the registered ones, so there are few.
@@ -40,14 +39,14 @@ func (d *serverDurations) init(m metric.Meter) (err error) {
 }
 
 func (d *serverDurations) record(ctx context.Context, s series, took time.Duration) {
-	options, ok := d.options.Load(s)
-	if !ok {
-		options, _ = d.options.LoadOrStore(s, []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
-			attribute.String("rpc.method", strings.TrimPrefix(s.method, "/")),
-			attribute.String("rpc.response.status_code", s.code.String()),
-		))})
+	d.histogram.Record(ctx, took.Seconds(), d.labels.Of(s, series.attributes)...)
+}
+
+func (s series) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.String("rpc.method", strings.TrimPrefix(s.method, "/")),
+		attribute.String("rpc.response.status_code", s.code.String()),
 	}
-	d.histogram.Record(ctx, took.Seconds(), options.([]metric.RecordOption)...)
 }
 
 // RecordServer records one served call.

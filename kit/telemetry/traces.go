@@ -41,8 +41,15 @@ func startTraces(ctx context.Context, c Config, res *resource.Resource) (traces,
 }
 
 func withoutTraces() traces {
-	p := noop.NewTracerProvider()
-	return traces{provider: p, tracer: p.Tracer(Scope), shutdown: func(context.Context) error { return nil }}
+	return traces{provider: noop.NewTracerProvider(), tracer: quiet{}, shutdown: func(context.Context) error { return nil }}
+}
+
+// quiet starts no spans: an incoming trace context stays where it is, and travels on.
+type quiet struct{ noop.Tracer }
+
+// Start implements trace.Tracer.
+func (quiet) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, trace.SpanFromContext(ctx)
 }
 
 func wantsTraces(lookup func(string) (string, bool)) bool {

@@ -40,8 +40,6 @@ type Writer struct {
 	deadline time.Time
 	// last is when something was written. The timer looks at it when it runs out: to move it at each write would cost more.
 	last time.Time
-	// soon says that what was written last still waits to be flushed.
-	soon bool
 	// half says that what was written last ends in \r, whose \n may still be on its way.
 	half bool
 }
@@ -110,20 +108,6 @@ func (b *Writer) Flush() {
 	_ = b.rc.Flush()
 }
 
-// moment is how long FlushSoon waits for the end.
-const moment = time.Millisecond
-
-// FlushSoon is Flush for what is written last: where the answer ends within a moment, everything leaves in one write.
-func (b *Writer) FlushSoon() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.soon = !b.stopped; b.soon {
-		b.timer.Reset(moment)
-		return
-	}
-	_ = b.rc.Flush()
-}
-
 // Claim keeps heartbeats away from the head from now on, so that the handler may set headers. It returns false when a
 // heartbeat has already committed the answer as an event stream with status 200: what is left to say has to be said as
 // frames.
@@ -174,10 +158,6 @@ func (b *Writer) silent() bool {
 	defer b.mu.Unlock()
 	if b.stopped {
 		return false
-	}
-	if b.soon {
-		b.soon = false
-		_ = b.rc.Flush()
 	}
 	if left := b.every - time.Since(b.last); left > 0 {
 		b.timer.Reset(left)

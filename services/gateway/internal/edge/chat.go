@@ -43,11 +43,10 @@ func (e *Edges) serve(d *Dialect, o routerv1.Operation) http.HandlerFunc {
 	}
 }
 
-// relay opens the call to the router and delivers what comes back. Leaving the function ends the call, and with it the
-// provider's.
+// relay opens the call to the router and delivers what comes back, to the end of the call; a client that leaves ends it,
+// and with it the provider's.
 func (e *Edges) relay(d *Dialect, o routerv1.Operation, w http.ResponseWriter, r *http.Request, body []byte) {
-	ctx, cancel := context.WithCancel(steered(r))
-	defer cancel()
+	ctx := steered(r)
 	out := beat.New(w, e.Limits.Heartbeat, e.Limits.WriteStall, func() []byte {
 		if o != routerv1.Operation_OPERATION_CHAT {
 			return nil
@@ -94,8 +93,8 @@ type answer struct {
 	stream bool
 	// early says that a heartbeat has promised the client a stream before the head was known.
 	early bool
-	// ended says that the trailer was here.
-	ended bool
+	// ended says that the trailer was here, unflushed that the last frames wait for the answer's end.
+	ended, unflushed bool
 }
 
 // errLeft ends a call whose client is gone.
@@ -104,7 +103,7 @@ var errLeft = errors.New("the client is gone")
 // deliver writes until the trailer. What ends without one didn't end well, and is made to look so. The call goes on to
 // its own end, which lets the router put its connection to the provider back.
 func (a *answer) deliver(in grpc.ServerStreamingClient[routerv1.RelayResponse]) {
-	err := peer.Each[routerv1.RelayRequest](in, a.take)
+	err := peer.Each[routerv1.RelayRequest](in, a.take, a.idle)
 	switch {
 	case a.ended || errors.Is(err, errLeft):
 	case err == nil:
@@ -137,24 +136,33 @@ func (a *answer) begin(m *routerv1.RelayResponse) {
 		return
 	}
 	h := a.out.Header()
+	f := fieldsOf(h, len(head.GetHeaders())+served+1)
 	for _, header := range head.GetHeaders() {
-		add(h, header.GetName(), header.GetValue())
+		f.add(header.GetName(), header.GetValue())
 	}
-	Served(h, head.GetProvider(), head.GetModel(), head.GetUpstreamRequestId(), head.GetAttempts())
+	f.served(head.GetProvider(), head.GetModel(), head.GetUpstreamRequestId(), head.GetAttempts())
 	Warn(h, head.GetWarnings())
 	if a.stream {
 		beat.EventStream(h)
 	} else {
 		a.out.Stop()
 		if m.GetTrailer() != nil {
-			h.Set("Content-Length", itoa(len(m.GetData())))
+			f.set("content-length", itoa(len(m.GetData())))
 		}
 	}
 	a.out.WriteHeader(int(head.GetStatus()))
 }
 
-// write sends data; frames of a stream are flushed at once, the last ones with the answer's end, which is near. It returns
-// false when the client is gone.
+// idle flushes the last frames where the answer's end isn't as near as it mostly is: then everything leaves in one write.
+func (a *answer) idle() {
+	if a.unflushed {
+		a.unflushed = false
+		a.out.Flush()
+	}
+}
+
+// write sends data; frames of a stream are flushed at once, the last ones with the answer's end. It returns false when the
+// client is gone.
 func (a *answer) write(data []byte) bool {
 	if len(data) == 0 {
 		return true
@@ -168,7 +176,7 @@ func (a *answer) write(data []byte) bool {
 	switch {
 	case !a.stream && !a.early:
 	case a.ended:
-		a.out.FlushSoon()
+		a.unflushed = true
 	default:
 		a.out.Flush()
 	}

@@ -481,3 +481,21 @@ func TestRefusedBody(t *testing.T) {
 		}
 	}
 }
+
+// TestLastFrameLeaves: though it may wait for the end of the call, it doesn't where that takes its time.
+func TestLastFrameLeaves(t *testing.T) {
+	t.Parallel()
+	read := make(chan struct{})
+	r := &router{script: func(_ context.Context, n int) (*routerv1.RelayResponse, error) {
+		if n == 0 {
+			return ending(begun(head(200, true), text+done), true), nil
+		}
+		<-read
+		return nil, io.EOF
+	}}
+	lines := bufio.NewReader(post(t, edges(t, r, edge.OpenAI(), limits), streamAsk).Body)
+	if got := frame(t, lines) + frame(t, lines); got != text+done {
+		t.Errorf("%q", got)
+	}
+	close(read)
+}

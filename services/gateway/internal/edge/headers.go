@@ -14,14 +14,21 @@ import (
 
 // Served sets the headers that tell who answered; what isn't known is left out.
 func Served(h http.Header, provider, model, upstreamRequestID string, attempts int32) {
-	set(h, meta.Provider, provider)
-	set(h, meta.Model, headerText(model))
+	fieldsOf(h, served).served(provider, model, upstreamRequestID, attempts)
+}
+
+// served is how many fields it has.
+const served = 5
+
+func (f *fields) served(provider, model, upstreamRequestID string, attempts int32) {
+	f.set(meta.Provider, provider)
+	f.set(meta.Model, headerText(model))
 	if upstreamRequestID != "" {
-		set(h, meta.UpstreamRequestID, upstreamRequestID)
+		f.set(meta.UpstreamRequestID, upstreamRequestID)
 	}
-	set(h, meta.Attempts, itoa(int(attempts)))
-	if h.Get(meta.Cache) == "" {
-		set(h, meta.Cache, "off")
+	f.set(meta.Attempts, itoa(int(attempts)))
+	if len(f.header[spelling(meta.Cache)]) == 0 {
+		f.set(meta.Cache, "off")
 	}
 }
 
@@ -31,7 +38,7 @@ const maxWarning = 1 << 10
 // Warn sets the header that tells what of the request the provider can't express and was left out.
 func Warn(h http.Header, warnings []string) {
 	if text := headerText(strings.Join(warnings, "; ")); text != "" {
-		set(h, meta.Warnings, text[:min(len(text), maxWarning)])
+		h.Set(meta.Warnings, text[:min(len(text), maxWarning)])
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 var spellings = spell(
 	meta.Provider, meta.Model, meta.UpstreamRequestID, meta.Attempts, meta.Warnings, meta.Cache,
 	meta.Sensitivity, meta.Route, meta.TimeoutMS, meta.FirstContentMS, meta.GapMS, meta.Tags, meta.CacheTTL, meta.Priority,
-	"content-type", "retry-after", "retry-after-ms", "x-should-retry",
+	"content-type", "content-length", "retry-after", "retry-after-ms", "x-should-retry",
 	"openai-processing-ms", "openai-version", "openai-model",
 	"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
 	"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
@@ -37,11 +37,30 @@ func spelling(name string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
-// add is http.Header.Add for a name in lower case.
-func add(h http.Header, name, value string) {
-	key := spelling(name)
-	h[key] = append(h[key], value)
+// fields writes to a header, with names in lower case. The values are made in one piece: most names have one.
+type fields struct {
+	header http.Header
+	values []string
 }
 
-// set is http.Header.Set for a name in lower case.
-func set(h http.Header, name, value string) { h[spelling(name)] = []string{value} }
+// fieldsOf writes about n fields.
+func fieldsOf(h http.Header, n int) *fields { return &fields{header: h, values: make([]string, 0, n)} }
+
+// add is http.Header.Add.
+func (f *fields) add(name, value string) {
+	key := spelling(name)
+	if before := f.header[key]; len(before) > 0 {
+		f.header[key] = append(before, value)
+		return
+	}
+	f.header[key] = f.one(value)
+}
+
+// set is http.Header.Set.
+func (f *fields) set(name, value string) { f.header[spelling(name)] = f.one(value) }
+
+func (f *fields) one(value string) []string {
+	f.values = append(f.values, value)
+	n := len(f.values)
+	return f.values[n-1 : n : n]
+}

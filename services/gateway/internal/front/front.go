@@ -31,7 +31,7 @@ type Options struct {
 
 // Chain puts everything in front of the routes. The order is the order in which a request meets them.
 func Chain(routes http.Handler, o Options) (http.Handler, error) {
-	t, err := newTelemetry(o)
+	t, err := newObserver(o)
 	if err != nil {
 		return nil, err
 	}

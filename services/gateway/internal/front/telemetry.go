@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,34 +14,36 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/headgate-mesh/headgate/kit/meta"
+	"github.com/headgate-mesh/headgate/kit/telemetry"
 )
 
-// telemetry measures requests: a server span, a duration histogram, and a log line (debug for what went well, info for the
+// observer measures requests: a server span, a duration histogram, and a log line (debug for what went well, info for the
 // rest: whoever failed has said why at a higher level).
-type telemetry struct {
+type observer struct {
 	log        *slog.Logger
 	tracer     trace.Tracer
 	propagator propagation.TraceContext
 	duration   metric.Float64Histogram
-	sets       sync.Map // labelKey -> attribute.Set
+	labels     telemetry.Labels[line]
 }
 
-type labelKey struct {
+// line is one of the histogram.
+type line struct {
 	method, route string
 	status        int
 }
 
-func newTelemetry(o Options) (*telemetry, error) {
+func newObserver(o Options) (*observer, error) {
 	duration, err := o.Meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of HTTP requests, streams to their end."),
 		metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600))
 	if err != nil {
 		return nil, err
 	}
-	return &telemetry{log: o.Logger, tracer: o.Tracer, duration: duration}, nil
+	return &observer{log: o.Logger, tracer: o.Tracer, duration: duration}, nil
 }
 
-func (t *telemetry) observe(next http.Handler) http.Handler {
+func (t *observer) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ctx := t.propagator.Extract(identify(w.Header(), r), propagation.HeaderCarrier(r.Header))
@@ -54,12 +55,12 @@ func (t *telemetry) observe(next http.Handler) http.Handler {
 	})
 }
 
-func (t *telemetry) end(ctx context.Context, span trace.Span, method, route string, s *statusWriter, elapsed time.Duration) {
+func (t *observer) end(ctx context.Context, span trace.Span, method, route string, s *statusWriter, elapsed time.Duration) {
 	status := cmp.Or(s.status, http.StatusOK) // what net/http sends for a handler that wrote nothing
-	t.duration.Record(ctx, elapsed.Seconds(), metric.WithAttributeSet(t.set(labelKey{known(method), route, status})))
+	k := line{known(method), route, status}
+	t.duration.Record(ctx, elapsed.Seconds(), t.labels.Of(k, line.attributes)...)
 	if span.IsRecording() {
-		span.SetAttributes(attribute.String("http.request.method", known(method)), attribute.String("http.route", route),
-			attribute.Int("http.response.status_code", status))
+		span.SetAttributes(k.attributes()...)
 	}
 	span.End()
 	l := level(status)
@@ -67,17 +68,14 @@ func (t *telemetry) end(ctx context.Context, span trace.Span, method, route stri
 		l = slog.LevelDebug
 	}
 	t.log.LogAttrs(ctx, l, "request", slog.String("request_id", meta.RequestID(ctx)),
-		slog.String("method", known(method)), slog.String("route", route), slog.Int("status", status), slog.Duration("took", elapsed))
+		slog.String("method", k.method), slog.String("route", route), slog.Int("status", status), slog.Duration("took", elapsed))
 }
 
-func (t *telemetry) set(k labelKey) attribute.Set {
-	if s, ok := t.sets.Load(k); ok {
-		return s.(attribute.Set)
+func (l line) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.String("http.request.method", l.method), attribute.String("http.route", l.route),
+		attribute.Int("http.response.status_code", l.status),
 	}
-	s := attribute.NewSet(attribute.String("http.request.method", k.method),
-		attribute.String("http.route", k.route), attribute.Int("http.response.status_code", k.status))
-	t.sets.Store(k, s)
-	return s
 }
 
 func level(status int) slog.Level {

@@ -116,7 +116,7 @@ func (c *chat) stream(ctx context.Context, m *routerv1.StreamChatRequest, p *pro
 	err = peer.Each[routerv1.StreamChatRequest](in, func(m *routerv1.StreamChatResponse) error {
 		p.write(ctx, a.take(m))
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		return nil, err
 	}

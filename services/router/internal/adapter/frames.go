@@ -10,6 +10,7 @@ import (
 	"github.com/headgate-mesh/headgate/dialect/sse"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/rpc"
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 
@@ -21,14 +22,29 @@ const endGrace = 100 * time.Millisecond
 type frames struct {
 	ctx     context.Context //nolint:containedctx // the attempt's context tells why a read failed
 	adapter *Adapter
-	body    io.ReadCloser
+	body    *tail
 	reader  *sse.Reader
 	watch   *upstream.Watch
 	ended   bool
 }
 
+// tail is a body that remembers whether its end was read.
+type tail struct {
+	io.ReadCloser
+
+	read bool
+}
+
+// Read implements io.Reader.
+func (t *tail) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	t.read = t.read || err == io.EOF //nolint:errorlint // a reader's end is the bare value
+	return n, err
+}
+
 func newFrames(ctx context.Context, a *Adapter, body io.ReadCloser, watch *upstream.Watch) frames {
-	return frames{ctx: ctx, adapter: a, body: body, watch: watch, reader: sse.NewReader(body, dialect.MaxFrame)}
+	t := &tail{ReadCloser: body}
+	return frames{ctx: ctx, adapter: a, body: t, watch: watch, reader: sse.NewReader(t, dialect.MaxFrame)}
 }
 
 // next returns the next frame, valid until the next call.
@@ -44,7 +60,8 @@ func (s *frames) ready() bool { return !s.ended && s.reader.Ready() }
 
 // close gives the stream up, or, when its end was seen, lets the connection be used again.
 func (s *frames) close() {
-	if s.ended {
+	if s.ended && !s.body.read { // mostly the end came with the terminal frame
+		rpc.Idle(s.ctx)
 		s.drain()
 	}
 	s.watch.Stop()

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
@@ -28,10 +27,15 @@ func (a *Adapter) Relay(ctx context.Context, c provider.Call) (*provider.Answer,
 	if err := a.cfg.URLs.checkRaw(c); err != nil {
 		return nil, err
 	}
-	ctx, watch := a.watch(ctx, c)
+	stop := func() {}
+	var watch *upstream.Watch
+	if c.Facts.Stream { // a whole answer has no first content to wait for
+		ctx, watch = upstream.NewWatch(ctx, c.Silences.FirstContent, c.Silences.Gap)
+		stop = watch.Stop
+	}
 	resp, err := a.post(ctx, c.Model, raw.Path+query(w, c.Query), clientHeader(w, c.Headers), raw.Rewrite(c.Body, c.Facts, c.Model))
 	if err != nil {
-		watch.Stop()
+		stop()
 		return nil, err
 	}
 	if c.Facts.Stream && raw.NewTap != nil && resp.StatusCode == http.StatusOK && isEventStream(resp.Header) {
@@ -39,16 +43,9 @@ func (a *Adapter) Relay(ctx context.Context, c provider.Call) (*provider.Answer,
 		answer.Stream = newStream(ctx, a, resp.Body, raw.NewTap(c.Facts), watch)
 		return answer, nil
 	}
-	defer watch.Stop()
+	defer stop()
 	defer resp.Body.Close()
 	return a.whole(ctx, w, resp, c)
-}
-
-func (a *Adapter) watch(ctx context.Context, c provider.Call) (context.Context, *upstream.Watch) {
-	if c.Facts.Stream {
-		return upstream.NewWatch(ctx, c.Silences.FirstContent, c.Silences.Gap)
-	}
-	return upstream.Unwatched(ctx)
 }
 
 // whole reads an answer that isn't a stream.
@@ -130,13 +127,17 @@ func head(w *wire.Wire, resp *http.Response) *provider.Answer {
 		answer.RetryAfter = upstream.RetryAfter(resp.Header, time.Now())
 		answer.Final = final(resp.Header)
 	}
+	// Mostly each has one value: then they are made in one piece.
+	made := make([]routerv1.Header, 0, len(resp.Header))
+	answer.Headers = make([]*routerv1.Header, 0, len(resp.Header))
 	for name, values := range resp.Header {
-		lower := strings.ToLower(name)
+		lower := wire.Lower(name)
 		if !w.ResponseHeader(lower) {
 			continue
 		}
 		for _, v := range values {
-			answer.Headers = append(answer.Headers, &routerv1.Header{Name: lower, Value: text(v)})
+			made = append(made, routerv1.Header{Name: lower, Value: text(v)})
+			answer.Headers = append(answer.Headers, &made[len(made)-1])
 		}
 	}
 	return answer

@@ -331,3 +331,23 @@ func TestStreamAfterClose(t *testing.T) {
 		t.Errorf("%q, %v", f.Raw, err)
 	}
 }
+
+// TestStreamEndsLate: Close waits a moment for an end of the body that doesn't come with the terminal frame, so that the
+// connection can be used again.
+func TestStreamEndsLate(t *testing.T) {
+	t.Parallel()
+	closing := make(chan struct{})
+	s := begin(t, func(w http.ResponseWriter, _ *http.Request) {
+		stream(w, text, done)
+		<-closing
+	}, patient)
+	if _, _, err := readAll(s); err != nil {
+		t.Fatal(err)
+	}
+	const late = 20 * time.Millisecond
+	began := time.Now()
+	time.AfterFunc(late, func() { close(closing) })
+	if s.Close(); time.Since(began) < late {
+		t.Error("the stream was given up before its end")
+	}
+}

@@ -22,8 +22,12 @@ func (e *Edge) WithLimits(headers []*routerv1.Header, balances []*ratelimitv1.Ba
 	headers = slices.DeleteFunc(headers, func(h *routerv1.Header) bool {
 		return strings.HasPrefix(h.GetName(), "x-ratelimit-") || strings.HasPrefix(h.GetName(), "anthropic-ratelimit-")
 	})
-	headers = slices.Grow(headers, 3*len(balances))
-	set := func(name, value string) { headers = append(headers, &routerv1.Header{Name: name, Value: value}) }
+	made := make([]routerv1.Header, 0, 3*len(balances))
+	headers = slices.Grow(headers, cap(made))
+	set := func(name, value string) {
+		made = append(made, routerv1.Header{Name: name, Value: value})
+		headers = append(headers, &made[len(made)-1])
+	}
 	for _, b := range balances {
 		e.limit(set, dialect.Balance{
 			What: counted(b.GetDimension()), Limit: b.GetLimit(), Remaining: b.GetRemaining(), Reset: b.GetResetAfter().AsDuration(),

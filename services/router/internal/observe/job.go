@@ -71,7 +71,7 @@ func (j *Job) complain(err error) {
 func (o *Observer) Line(ctx context.Context, operation string, t catalog.Target, r dialect.Reading) {
 	if u := r.Usage; u != nil {
 		set := o.labels.of(operation, t, true)
-		o.tokens.Record(ctx, u.GetInputTokens(), metric.WithAttributeSet(set.input))
-		o.tokens.Record(ctx, u.GetOutputTokens(), metric.WithAttributeSet(set.output))
+		o.tokens.Record(ctx, u.GetInputTokens(), set.input...)
+		o.tokens.Record(ctx, u.GetOutputTokens(), set.output...)
 	}
 }

@@ -1,8 +1,8 @@
 package observe
 
 import (
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -51,24 +51,24 @@ func newMetrics(meter metric.Meter) (m metrics, err error) {
 
 // record adds one attempt to the histograms.
 func (m *metrics) record(a *Attempt, l *labelSet, err error) {
-	elapsed := metric.WithAttributeSet(l.plain)
+	elapsed := l.plain
 	if err != nil {
-		elapsed = metric.WithAttributeSet(l.failed(errorType(err)))
+		elapsed = l.failed(errorType(err))
 	}
-	m.duration.Record(a.ctx, time.Since(a.start).Seconds(), elapsed)
+	m.duration.Record(a.ctx, time.Since(a.start).Seconds(), elapsed...)
 	if a.first > 0 {
-		m.first.Record(a.ctx, a.first.Seconds(), metric.WithAttributeSet(l.plain))
+		m.first.Record(a.ctx, a.first.Seconds(), l.plain...)
 	}
 	if u := a.reading.Usage; u != nil {
-		m.tokens.Record(a.ctx, u.GetInputTokens(), metric.WithAttributeSet(l.input))
-		m.tokens.Record(a.ctx, u.GetOutputTokens(), metric.WithAttributeSet(l.output))
+		m.tokens.Record(a.ctx, u.GetInputTokens(), l.input...)
+		m.tokens.Record(a.ctx, u.GetOutputTokens(), l.output...)
 	}
 }
 
-// labelSet is the ready-made attributes of one provider and model.
+// labelSet is the ready-made attributes of one provider and model, as histograms take them.
 type labelSet struct {
 	base                 []attribute.KeyValue
-	plain, input, output attribute.Set
+	plain, input, output []metric.RecordOption
 }
 
 func newLabelSet(operation string, t catalog.Target, model string) *labelSet {
@@ -78,42 +78,56 @@ func newLabelSet(operation string, t catalog.Target, model string) *labelSet {
 		attribute.String("gen_ai.request.model", model),
 		attribute.String("headgate.provider", t.Provider.Name),
 	}
-	with := func(extra ...attribute.KeyValue) attribute.Set {
-		return attribute.NewSet(append(append([]attribute.KeyValue{}, base...), extra...)...)
-	}
 	return &labelSet{
 		base:   base,
-		plain:  with(),
-		input:  with(attribute.String("gen_ai.token.type", "input")),
-		output: with(attribute.String("gen_ai.token.type", "output")),
+		plain:  with(base),
+		input:  with(base, attribute.String("gen_ai.token.type", "input")),
+		output: with(base, attribute.String("gen_ai.token.type", "output")),
 	}
 }
 
-func (l *labelSet) failed(errorType string) attribute.Set {
-	return attribute.NewSet(append(append([]attribute.KeyValue{}, l.base...), attribute.String("error.type", errorType))...)
+func (l *labelSet) failed(errorType string) []metric.RecordOption {
+	return with(l.base, attribute.String("error.type", errorType))
+}
+
+func with(base []attribute.KeyValue, extra ...attribute.KeyValue) []metric.RecordOption {
+	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(slices.Concat(base, extra)...))}
 }
 
 // labels keeps label sets. Its zero value is ready.
 type labels struct {
-	sets sync.Map // [3]string{operation, provider, model} -> *labelSet
-	size atomic.Int64
+	mu   sync.RWMutex
+	sets map[labelKey]*labelSet
+	own  int // those of a model by itself
 }
+
+type labelKey struct{ operation, provider, model string }
 
 // of returns the labels of an operation at a target. A model gets its own only once a provider has answered for it (known), and while
 // there is room; until then it counts as _OTHER.
 func (l *labels) of(operation string, t catalog.Target, known bool) *labelSet {
-	key := [3]string{operation, t.Provider.Name, t.Model}
-	if s, ok := l.sets.Load(key); ok {
-		return s.(*labelSet)
+	key := labelKey{operation, t.Provider.Name, t.Model}
+	l.mu.RLock()
+	s, ok := l.sets[key]
+	l.mu.RUnlock()
+	if ok {
+		return s
 	}
-	if !known || l.size.Load() >= maxLabels {
-		key[2] = "_OTHER"
-		if s, ok := l.sets.Load(key); ok {
-			return s.(*labelSet)
-		}
-	} else {
-		l.size.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !known || l.own >= maxLabels {
+		key.model = "_OTHER"
 	}
-	s, _ := l.sets.LoadOrStore(key, newLabelSet(operation, t, key[2]))
-	return s.(*labelSet)
+	if s, ok := l.sets[key]; ok {
+		return s
+	}
+	if key.model == t.Model {
+		l.own++
+	}
+	if l.sets == nil {
+		l.sets = make(map[labelKey]*labelSet)
+	}
+	s = newLabelSet(operation, t, key.model)
+	l.sets[key] = s
+	return s
 }

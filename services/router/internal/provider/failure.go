@@ -101,6 +101,9 @@ func OfAccount(status int, code string) bool {
 }
 
 func known(err error) (*fault.Error, bool) {
+	if err == nil {
+		return nil, false
+	}
 	var f *fault.Error
 	return f, errors.As(err, &f)
 }

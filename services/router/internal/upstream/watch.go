@@ -65,16 +65,10 @@ func NewWatch(ctx context.Context, first, gap time.Duration) (context.Context, *
 	return ctx, w
 }
 
-// Unwatched returns a Watch that only ends the attempt on Stop: a unary answer has no first content to wait for.
-func Unwatched(ctx context.Context) (context.Context, *Watch) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &Watch{cancel: cancel}
-}
-
 // Wait notes that the reader waits for the next event from now on. Between Progress and Wait the gap timer rests: then
 // the client is slow, not the provider.
 func (w *Watch) Wait() {
-	if w.timer != nil && w.since.Load() == resting {
+	if w.since.Load() == resting {
 		w.since.Store(int64(time.Since(w.start)))
 	}
 }
@@ -82,9 +76,6 @@ func (w *Watch) Wait() {
 // Progress notes that an event came; content says whether it showed the client something. Until the first content,
 // events don't move the timer: a provider may ping for ever.
 func (w *Watch) Progress(content bool) {
-	if w.timer == nil {
-		return
-	}
 	switch since := w.since.Load(); {
 	case since >= 0:
 		w.since.Store(resting)
@@ -96,10 +87,8 @@ func (w *Watch) Progress(content bool) {
 
 // Stop ends the attempt: the connection is given up if the answer hasn't been read to its end.
 func (w *Watch) Stop() {
-	if w.timer != nil {
-		w.since.Store(over)
-		w.timer.Stop()
-	}
+	w.since.Store(over)
+	w.timer.Stop()
 	w.cancel(context.Canceled)
 }
 

@@ -114,22 +114,6 @@ func TestWatchStop(t *testing.T) {
 	})
 }
 
-func TestUnwatched(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, watch := upstream.Unwatched(t.Context())
-		watch.Progress(true)
-		<-time.After(24 * time.Hour)
-		if ctx.Err() != nil {
-			t.Fatalf("a unary answer's attempt ended: %v", context.Cause(ctx))
-		}
-		watch.Stop()
-		if !errors.Is(ctx.Err(), context.Canceled) {
-			t.Errorf("after Stop: %v", ctx.Err())
-		}
-	})
-}
-
 func TestTimeoutError(t *testing.T) {
 	t.Parallel()
 	err := upstream.TimeoutError("gap", time.Minute)

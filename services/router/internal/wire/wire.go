@@ -125,6 +125,35 @@ type Count struct {
 	Decode func(body []byte) (int64, error)
 }
 
+// Lower returns a header's name, as net/http spells it, in lower case.
+func Lower(name string) string {
+	if lower, ok := lowered[name]; ok {
+		return lower
+	}
+	return strings.ToLower(name)
+}
+
+// lowered are the headers that answers mostly carry: making that spelling anew costs an allocation each.
+var lowered = func() map[string]string {
+	names := make(map[string]string)
+	for _, name := range []string{
+		"alt-svc", "cache-control", "cf-cache-status", "cf-ray", "connection", "content-length", "content-type", "date", "server",
+		"strict-transport-security", "transfer-encoding", "vary", "via", "x-content-type-options",
+		"request-id", "retry-after", "retry-after-ms", "x-request-id", "x-should-retry",
+		"openai-model", "openai-organization", "openai-processing-ms", "openai-project", "openai-version",
+		"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+		"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
+		"anthropic-organization-id",
+		"anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset",
+		"anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset",
+		"anthropic-ratelimit-input-tokens-limit", "anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset",
+		"anthropic-ratelimit-output-tokens-limit", "anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset",
+	} {
+		names[http.CanonicalHeaderKey(name)] = name
+	}
+	return names
+}()
+
 // sharedResponseHeaders pass in every dialect.
 func sharedResponseHeader(name string) bool {
 	switch name {
