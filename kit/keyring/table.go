@@ -7,7 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"google.golang.org/protobuf/proto"
+
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/auth"
 )
@@ -21,9 +24,11 @@ const shards = 1 << 12
 type table struct {
 	pieces [shards]atomic.Pointer[piece]
 	size   atomic.Int64
-	// hashes are the keys by id; the lock is for who reads them beside the writer.
-	mu     sync.RWMutex
-	hashes map[string]apikey.Hash
+	// ids are the keys by id; the lock is for who reads them beside the writer.
+	mu  sync.RWMutex
+	ids map[string]*credential
+	// limits are those of the key that came last. Many keys have equal ones, and share them where they come in a row.
+	limits *ratelimitv1.Limits
 	// shared says whether readers see the table yet; it is for the writer alone.
 	shared bool
 }
@@ -43,7 +48,7 @@ type credential struct {
 	principal auth.Principal
 }
 
-func newTable() *table { return &table{hashes: make(map[string]apikey.Hash)} }
+func newTable() *table { return &table{ids: make(map[string]*credential)} }
 
 // shard takes twelve bits of the hash, which is as good as random, and tag others.
 func shard(h *apikey.Hash) int  { return int(h[0])<<4 | int(h[1])>>4 }
@@ -68,12 +73,8 @@ func (t *table) find(h apikey.Hash) *credential {
 // byID returns a key by its id, nil where there is none.
 func (t *table) byID(id string) *credential {
 	t.mu.RLock()
-	hash, ok := t.hashes[id]
-	t.mu.RUnlock()
-	if !ok {
-		return nil
-	}
-	return t.find(hash)
+	defer t.mu.RUnlock()
+	return t.ids[id]
 }
 
 // apply takes over what one message says: first the keys that are valid, then those that aren't any more.
@@ -95,26 +96,26 @@ func (t *table) put(c *keysv1.Credential) error {
 		return fmt.Errorf("key %s comes with a hash of %d bytes, want %d", c.GetKey().GetId(), len(c.GetSecretHash()), len(hash))
 	}
 	id := c.GetKey().GetId()
-	if old, ok := t.hashes[id]; ok && old != hash {
+	if old := t.ids[id]; old != nil && old.hash != hash {
 		t.remove(id)
 	}
+	fresh := entry{tag: tag(&hash), key: &credential{hash: hash, principal: t.principal(c.GetKey())}}
 	t.mu.Lock()
-	t.hashes[id] = hash
+	t.ids[id] = fresh.key
 	t.mu.Unlock()
-	fresh := entry{tag: tag(&hash), key: &credential{hash: hash, principal: principal(c.GetKey())}}
 	t.change(hash, func(p piece) piece { return append(without(p, hash), fresh) }) // in one step: a key that only changed is known all along
 	return nil
 }
 
 func (t *table) remove(id string) {
-	hash, ok := t.hashes[id]
-	if !ok {
+	k := t.ids[id]
+	if k == nil {
 		return
 	}
 	t.mu.Lock()
-	delete(t.hashes, id)
+	delete(t.ids, id)
 	t.mu.Unlock()
-	t.change(hash, func(p piece) piece { return without(p, hash) })
+	t.change(k.hash, func(p piece) piece { return without(p, k.hash) })
 }
 
 // without takes a key out of a piece that the caller may change.
@@ -134,14 +135,17 @@ func (t *table) change(h apikey.Hash, edit func(piece) piece) {
 	}
 	p = edit(p)
 	at.Store(&p)
-	t.size.Store(int64(len(t.hashes)))
+	t.size.Store(int64(len(t.ids)))
 }
 
 // principal is a key as the rest of the process knows it.
-func principal(k *keysv1.Key) auth.Principal {
+func (t *table) principal(k *keysv1.Key) auth.Principal {
+	if !proto.Equal(t.limits, k.GetLimits()) {
+		t.limits = k.GetLimits()
+	}
 	p := auth.Principal{
 		Name: k.GetName(), Role: k.GetRole(), KeyID: k.GetId(), Tenant: k.GetTenant(),
-		Models: k.GetModels(), Limits: k.GetLimits(),
+		Models: k.GetModels(), Limits: t.limits,
 	}
 	if k.GetExpiresAt() != nil {
 		p.Expires = k.GetExpiresAt().AsTime()

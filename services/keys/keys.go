@@ -61,7 +61,10 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the keys: %w", err), st.Close())
 	}
-	f := feed.New(valid)
+	f, err := feed.New(valid)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	return &Service{
 		api:   &api.Server{Store: st, Feed: f, Hasher: deps.Hasher, Logger: deps.Logger, Clock: deps.Clock},
 		store: st, feed: f, clock: deps.Clock,

@@ -79,7 +79,7 @@ func (s *Server) stillValid(p auth.Principal) error {
 	if rights.Operator(p) {
 		return nil // the administrator's key from the environment; no store holds it
 	}
-	if c, ok := s.Feed.Get(p.KeyID); ok && keyOf(c).Valid(s.Clock()) {
+	if s.Feed.Valid(p.KeyID, s.Clock()) {
 		return nil
 	}
 	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid any more")

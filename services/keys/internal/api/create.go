@@ -42,8 +42,7 @@ func (s *Server) create(ctx context.Context, p auth.Principal, k store.Key) erro
 	if err := s.Store.Create(ctx, k); err != nil {
 		return fmt.Errorf("keeping a new key: %w", err)
 	}
-	s.Feed.Add(Credential(k))
-	return nil
+	return s.Feed.Add(Credential(k))
 }
 
 // wanted is the key that a valid request asks for.

@@ -25,15 +25,6 @@ func Credential(k store.Key) *keysv1.Credential {
 	return &keysv1.Credential{Key: Message(k), SecretHash: k.Hash[:]}
 }
 
-// keyOf is as much of a credential's key as says whether it is valid.
-func keyOf(c *keysv1.Credential) store.Key {
-	k := store.Key{ID: c.GetKey().GetId()}
-	if at := c.GetKey().GetExpiresAt(); at != nil {
-		k.Expires = at.AsTime()
-	}
-	return k
-}
-
 // limits is unset where there are none.
 func limits(l store.Limits) *ratelimitv1.Limits {
 	if l == (store.Limits{}) {

@@ -4,10 +4,12 @@ package feed
 
 import (
 	"errors"
-	"maps"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 )
@@ -26,27 +28,58 @@ var (
 // Feed is the valid keys and who watches them. Make it with [New]. It is safe for concurrent use.
 type Feed struct {
 	mu       sync.Mutex
-	valid    map[string]*keysv1.Credential
+	valid    map[string]key
 	watchers map[*Watcher]struct{}
 	closed   bool
 }
 
-// New returns a feed of these keys. Nobody changes a credential that a feed has.
-func New(valid []*keysv1.Credential) *Feed {
-	f := &Feed{valid: make(map[string]*keysv1.Credential, len(valid)), watchers: make(map[*Watcher]struct{})}
-	for _, c := range valid {
-		f.valid[c.GetKey().GetId()] = c
+// key is a valid key as the feed keeps it: encoded, since there are many and they are seldom asked for. A message takes
+// several times the memory, in pieces that the garbage collector follows one by one.
+type key struct {
+	credential string
+	// expires is zero where it never does.
+	expires time.Time
+}
+
+func encode(c *keysv1.Credential) (key, error) {
+	text, err := proto.Marshal(c)
+	if err != nil {
+		return key{}, fmt.Errorf("key %s can't be told of: %w", c.GetKey().GetId(), err)
 	}
-	return f
+	k := key{credential: string(text)}
+	if at := c.GetKey().GetExpiresAt(); at != nil {
+		k.expires = at.AsTime()
+	}
+	return k, nil
+}
+
+func (k key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+
+// New returns a feed of these keys. It fails where one can't be encoded, which is text that isn't UTF-8.
+func New(valid []*keysv1.Credential) (*Feed, error) {
+	f := &Feed{valid: make(map[string]key, len(valid)), watchers: make(map[*Watcher]struct{})}
+	for _, c := range valid {
+		k, err := encode(c)
+		if err != nil {
+			return nil, err
+		}
+		f.valid[c.GetKey().GetId()] = k
+	}
+	return f, nil
 }
 
 // Add makes a key valid. Whoever changes keys calls it after the change is kept, one change at a time, so that no watcher
-// learns of two changes of one key in the wrong order.
-func (f *Feed) Add(c *keysv1.Credential) {
+// learns of two changes of one key in the wrong order. Nobody changes the credential any more. It fails as New does.
+func (f *Feed) Add(c *keysv1.Credential) error {
+	k, err := encode(c)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.valid[c.GetKey().GetId()] = c
+	f.valid[c.GetKey().GetId()] = k
 	f.publish(change{credential: c})
+	return nil
 }
 
 // Remove makes keys invalid; ids that the feed doesn't know do no harm.
@@ -63,12 +96,12 @@ func (f *Feed) remove(ids []string) {
 	f.publish(change{ended: ids})
 }
 
-// Get returns a key that is valid, or was until it expired; false where there is none.
-func (f *Feed) Get(id string) (*keysv1.Credential, bool) {
+// Valid reports whether a key may be used at a time, which is about now.
+func (f *Feed) Valid(id string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c, ok := f.valid[id]
-	return c, ok
+	k, ok := f.valid[id]
+	return ok && !k.expired(now)
 }
 
 // Len is how many keys are valid.
@@ -83,8 +116,8 @@ func (f *Feed) Expire(now time.Time) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var ended []string
-	for id, c := range f.valid {
-		if expired(c, now) {
+	for id, k := range f.valid {
+		if k.expired(now) {
 			ended = append(ended, id)
 		}
 	}
@@ -94,13 +127,25 @@ func (f *Feed) Expire(now time.Time) int {
 	return len(ended)
 }
 
-func expired(c *keysv1.Credential, now time.Time) bool {
-	at := c.GetKey().GetExpiresAt()
-	return at != nil && !now.Before(at.AsTime())
-}
-
 // Watch returns all keys that are valid now, and a watcher that gets every change from exactly then on.
 func (f *Feed) Watch(now time.Time) ([]*keysv1.Credential, *Watcher, error) {
+	encoded, w, err := f.watch(now)
+	if err != nil {
+		return nil, nil, err
+	}
+	all := make([]*keysv1.Credential, len(encoded))
+	for i, text := range encoded {
+		all[i] = new(keysv1.Credential)
+		if err := proto.Unmarshal([]byte(text), all[i]); err != nil {
+			w.Stop()
+			return nil, nil, fmt.Errorf("a key of the feed: %w", err)
+		}
+	}
+	return all, w, nil
+}
+
+// watch leaves the decoding to the caller: changes don't wait for it.
+func (f *Feed) watch(now time.Time) ([]string, *Watcher, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -108,8 +153,13 @@ func (f *Feed) Watch(now time.Time) ([]*keysv1.Credential, *Watcher, error) {
 	}
 	w := &Watcher{feed: f, changes: make(chan change, backlog), over: make(chan struct{})}
 	f.watchers[w] = struct{}{}
-	all := slices.AppendSeq(make([]*keysv1.Credential, 0, len(f.valid)), maps.Values(f.valid))
-	return slices.DeleteFunc(all, func(c *keysv1.Credential) bool { return expired(c, now) }), w, nil
+	all := make([]string, 0, len(f.valid))
+	for _, k := range f.valid {
+		if !k.expired(now) {
+			all = append(all, k.credential)
+		}
+	}
+	return all, w, nil
 }
 
 // publish gives a change to every watcher, and ends those that have no room for it. f.mu is held.

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/services/keys/internal/feed"
 )
 
@@ -25,6 +30,22 @@ func numbers(n int) []*keysv1.Credential {
 		list[i] = number(i)
 	}
 	return list
+}
+
+func newFeed(t testing.TB, valid []*keysv1.Credential) *feed.Feed {
+	t.Helper()
+	f, err := feed.New(valid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func add(t *testing.T, f *feed.Feed, c *keysv1.Credential) {
+	t.Helper()
+	if err := f.Add(c); err != nil {
+		t.Error(err)
+	}
 }
 
 // mirror is what a node makes of the messages.
@@ -94,7 +115,7 @@ func watch(t *testing.T, f *feed.Feed, now time.Time) ([]*keysv1.Credential, *fe
 func TestHeartbeatsAndChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := feed.New(numbers(1))
+		f := newFeed(t, numbers(1))
 		_, w := watch(t, f, time.Now())
 		defer w.Stop()
 		ctx, stop := context.WithCancel(t.Context())
@@ -106,7 +127,7 @@ func TestHeartbeatsAndChanges(t *testing.T) {
 				return m.take(r)
 			})
 		}()
-		f.Add(credential("key_new"))
+		add(t, f, credential("key_new"))
 		synctest.Wait() // no time passes: changes don't wait for a beat
 		if !m.has("key_new") {
 			t.Error("a new key isn't told at once")
@@ -134,7 +155,7 @@ func TestExpiredKeysLeave(t *testing.T) {
 	for _, c := range list[:1200] {
 		c.Key.ExpiresAt = timestamppb.New(now)
 	}
-	f := feed.New(list)
+	f := newFeed(t, list)
 	all, w := watch(t, f, now)
 	defer w.Stop()
 	if len(all) != 100 {
@@ -164,11 +185,11 @@ func TestExpiredKeysLeave(t *testing.T) {
 // TestSlowWatcherIsEnded: it costs the others nothing, and is told to start over.
 func TestSlowWatcherIsEnded(t *testing.T) {
 	t.Parallel()
-	f := feed.New(nil)
+	f := newFeed(t, nil)
 	_, slow := watch(t, f, time.Now())
 	defer slow.Stop()
 	for n := range 5000 { // nobody reads, nobody waits
-		f.Add(number(n))
+		add(t, f, number(n))
 	}
 	err := slow.Follow(t.Context(), func(*keysv1.WatchResponse) error { return nil })
 	if !errors.Is(err, feed.ErrBehind) {
@@ -181,9 +202,45 @@ func TestSlowWatcherIsEnded(t *testing.T) {
 	}
 }
 
+func TestSnapshotIsWhatWasPutIn(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	full := func(id string) *keysv1.Credential {
+		return &keysv1.Credential{SecretHash: []byte(id + " hashed"), Key: &keysv1.Key{
+			Id: id, Name: "search", Tenant: "acme", Role: accessv1.Role_ROLE_CLIENT, Models: []string{"claude-*"}, Hint: "hg_live_ab",
+			Limits: &ratelimitv1.Limits{RequestsPerMinute: 60, BudgetUsd: 1.5}, ExpiresAt: timestamppb.New(now.Add(time.Hour)),
+		}}
+	}
+	first, second := full("key_first"), full("key_second")
+	f := newFeed(t, []*keysv1.Credential{first})
+	add(t, f, second)
+	all, w := watch(t, f, now)
+	defer w.Stop()
+	slices.SortFunc(all, func(a, b *keysv1.Credential) int { return strings.Compare(a.GetKey().GetId(), b.GetKey().GetId()) })
+	if len(all) != 2 || !proto.Equal(all[0], first) || !proto.Equal(all[1], second) {
+		t.Errorf("got %v", all)
+	}
+	for id, want := range map[string]bool{"key_first": true, "key_second": true, "key_none": false} {
+		if f.Valid(id, now) != want || f.Valid(id, now.Add(time.Hour)) {
+			t.Errorf("%s: valid now is not %v, or after its end", id, want)
+		}
+	}
+}
+
+func TestTextThatCantBeSentIsRefused(t *testing.T) {
+	t.Parallel()
+	f, broken := newFeed(t, nil), credential("key_\xff")
+	if err := f.Add(broken); err == nil || f.Len() != 0 {
+		t.Errorf("Add: %v, %d keys", err, f.Len())
+	}
+	if _, err := feed.New([]*keysv1.Credential{broken}); err == nil {
+		t.Error("New takes it")
+	}
+}
+
 func TestClosedFeed(t *testing.T) {
 	t.Parallel()
-	f := feed.New(nil)
+	f := newFeed(t, nil)
 	_, w := watch(t, f, time.Now())
 	f.Close()
 	f.Close()
@@ -199,17 +256,17 @@ func TestClosedFeed(t *testing.T) {
 // TestNoChangeIsLost: watchers join in the middle of many changes, and end up with what is true.
 func TestNoChangeIsLost(t *testing.T) {
 	t.Parallel()
-	f := feed.New(numbers(100))
+	f := newFeed(t, numbers(100))
 	const rounds, watchers = 1000, 20
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for n := range rounds {
-			f.Add(number(1000 + n))
+			add(t, f, number(1000+n))
 			if n%2 == 0 {
 				f.Remove(fmt.Sprintf("key_%d", 1000+n))
 			}
 		}
-		f.Add(credential("key_last"))
+		add(t, f, credential("key_last"))
 	})
 	for range watchers {
 		wg.Go(func() {
@@ -243,7 +300,7 @@ func TestNoChangeIsLost(t *testing.T) {
 }
 
 func BenchmarkWatch(b *testing.B) {
-	f := feed.New(numbers(10_000))
+	f := newFeed(b, numbers(10_000))
 	for b.Loop() {
 		all, w, err := f.Watch(time.Now())
 		if err != nil || len(all) != 10_000 {
