@@ -5,6 +5,7 @@ package h1
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ type Request struct {
 
 // Transport keeps connections to one address, which is Host:Port. Safe for concurrent use.
 type Transport struct {
-	// Dial opens a connection. Required.
+	// Dial opens a connection, in its own time or until ctx is done. Required.
 	Dial func(ctx context.Context) (net.Conn, error)
 	// MaxIdle connections are kept for IdleTimeout each, which has to be positive.
 	MaxIdle     int
@@ -48,12 +49,17 @@ type Transport struct {
 // ErrRequest is a request that can't be written.
 var ErrRequest = errors.New("not a request")
 
-// errNothingSent is a connection kept that turns out to be closed before anything was sent.
-var errNothingSent = errors.New("the connection was closed")
+// errNothingSent and errNoAnswer are of a connection kept that turns out to be closed: before anything was sent, and before
+// a byte of the answer came.
+var (
+	errNothingSent = errors.New("the connection was closed")
+	errNoAnswer    = errors.New("the connection was closed without an answer")
+)
 
 // RoundTrip asks, and returns the answer once its head is there. The caller closes its body, which gives the connection
 // up unless it was read to its end. The end of ctx closes the connection at any time before; the error then is its cause. A
-// request that can't be sent is an ErrRequest.
+// request that can't be sent is an ErrRequest. One that finds a kept connection closed is sent again where nothing can have
+// come of it: nothing was sent, or it is a GET and nothing was answered, as with net/http.
 func (t *Transport) RoundTrip(ctx context.Context, r Request) (*http.Response, error) {
 	if err := r.check(); err != nil {
 		return nil, err
@@ -64,7 +70,7 @@ func (t *Transport) RoundTrip(ctx context.Context, r Request) (*http.Response, e
 		}
 		c, err := t.take(ctx)
 		if err != nil {
-			return nil, err
+			return nil, cmp.Or(context.Cause(ctx), err)
 		}
 		resp, err := c.ask(ctx, &r)
 		if err == nil {
@@ -74,7 +80,7 @@ func (t *Transport) RoundTrip(ctx context.Context, r Request) (*http.Response, e
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if !c.used || !errors.Is(err, errNothingSent) {
+		if !c.used || !r.again(err) {
 			return nil, err
 		}
 	}
@@ -92,7 +98,7 @@ func (t *Transport) take(ctx context.Context) (*conn, error) {
 		}
 		_ = c.Close()
 	}
-	raw, err := t.Dial(ctx)
+	raw, err := t.Dial(undated{ctx})
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +106,13 @@ func (t *Transport) take(ctx context.Context) (*conn, error) {
 	c.r = bufio.NewReader(c)
 	return c, nil
 }
+
+// undated hides a deadline, and keeps its end: a dialler that knows of one gives up a moment earlier than the context does,
+// and its error looks like a server that can't be reached.
+type undated struct{ context.Context }
+
+// Deadline implements context.Context.
+func (undated) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 func (t *Transport) last() *conn {
 	t.mu.Lock()
@@ -204,12 +217,13 @@ func (c *conn) ask(ctx context.Context, r *Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// maxInterim is how many interim answers (100 to 199) may come before the answer.
-const maxInterim = 5
-
+// head reads the answer's head, and those of interim answers (100 to 199) before it: MaxHeader bounds all of them together.
 func (c *conn) head(method string) (*http.Response, error) {
 	c.left = c.of.MaxHeader
-	for range maxInterim {
+	if _, err := c.r.Peek(1); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	for {
 		resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
 		if err != nil {
 			return nil, err
@@ -217,10 +231,11 @@ func (c *conn) head(method string) (*http.Response, error) {
 		switch {
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, fmt.Errorf("the server changes to a protocol that wasn't asked for: %q", resp.Header.Get("Upgrade"))
+		case resp.StatusCode < http.StatusContinue:
+			return nil, fmt.Errorf("the server's answer has no status: %q", resp.Status)
 		case resp.StatusCode >= http.StatusOK:
 			c.left = math.MaxInt64
 			return resp, nil
 		}
 	}
-	return nil, errors.New("too many interim answers")
 }

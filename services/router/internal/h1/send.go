@@ -1,9 +1,12 @@
 package h1
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
@@ -29,6 +32,9 @@ func (r *Request) check() error {
 	if !httpguts.ValidHeaderFieldName(r.Method) { // both are tokens
 		return fmt.Errorf("%w: the method %q", ErrRequest, r.Method)
 	}
+	if strings.ContainsFunc(r.Target, control) || strings.ContainsFunc(r.Host, control) {
+		return fmt.Errorf("%w: the target %q or the host %q", ErrRequest, r.Target, r.Host)
+	}
 	for name, values := range r.Header {
 		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, invalid) {
 			return fmt.Errorf("%w: the name or the value of the header %q", ErrRequest, name)
@@ -37,7 +43,14 @@ func (r *Request) check() error {
 	return nil
 }
 
+func control(c rune) bool { return c < ' ' || c == 0x7f }
+
 func invalid(value string) bool { return !httpguts.ValidHeaderFieldValue(value) }
+
+// again reports whether a request that failed over a kept connection may be sent over another one.
+func (r *Request) again(err error) bool {
+	return errors.Is(err, errNothingSent) || (r.Method == http.MethodGet && errors.Is(err, errNoAnswer))
+}
 
 func (r *Request) append(b []byte) []byte {
 	b = append(append(b, r.Method...), ' ')
@@ -52,7 +65,7 @@ func (r *Request) append(b []byte) []byte {
 			b = field(b, name, value)
 		}
 	}
-	if r.Body != nil {
+	if r.Body != nil || r.Method == http.MethodPost { // servers want a POST's, be it 0
 		b = field(b, "Content-Length", strconv.Itoa(len(r.Body)))
 	}
 	return append(append(b, "\r\n"...), r.Body...)

@@ -66,15 +66,16 @@ func (k *Keeper) every() []*stock {
 	return slices.Clone(k.active)
 }
 
-// due lists those that have to be renewed now. Spare ones are apart: one message grants everything for the same time.
+// due lists those that have to be renewed now. Spare ones are apart: one message grants everything for the same time. Those
+// with calls under way are renewed sooner: the service frees the places of whom it doesn't hear of.
 func (k *Keeper) due() (often, seldom []*stock) {
-	soon := k.clock().Add(2 * period)
+	soon, sooner := k.clock().Add(2*period), k.clock().Add(6*period)
 	for _, s := range k.every() {
 		s.mu.Lock()
 		switch {
 		case !s.spare:
 			often = append(often, s)
-		case s.low || s.until.Before(soon):
+		case s.low || s.until.Before(soon) || s.used > 0 && s.until.Before(sooner):
 			seldom = append(seldom, s)
 		}
 		s.mu.Unlock()

@@ -178,7 +178,10 @@ func TestBudgetOfStreams(t *testing.T) {
 	for range n {
 		wg.Go(func() {
 			got, err := b.ask(t, openAI, usd, unbound)
-			if err != nil && reason(err) != errorsv1.Reason_REASON_BUDGET_EXHAUSTED {
+			switch reason(err) {
+			case 0, errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
+			case errorsv1.Reason_REASON_RATE_LIMITED: // what is left is held by the others
+			default:
 				t.Error(err)
 			}
 			if err == nil && !got.trailer().GetComplete() && !strings.Contains(got.data(), "insufficient_quota") {

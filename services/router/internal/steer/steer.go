@@ -78,7 +78,7 @@ var wishes = []struct {
 // Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
 // name: a label that was misspelt must not be ignored.
 func Read(ctx context.Context) (w Wishes, err error) {
-	md, _ := metadata.FromIncomingContext(ctx) // one copy costs less than looking for each header in turn
+	md := meta.Incoming(ctx)
 	for i := range wishes {
 		value, err := one(md, wishes[i].name)
 		if err != nil {

@@ -39,7 +39,7 @@ type Replica struct {
 // with HTTP/2, and without a proxy.
 func (r *Replica) straighten(dialer *net.Dialer) {
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: r.url})
-	if !h1.Supported || r.url.Scheme != "http" || proxy != nil || err != nil || strings.ContainsFunc(r.url.Host, notASCII) {
+	if !h1.Supported || r.url.Scheme != "http" || proxy != nil || err != nil || strings.ContainsFunc(r.url.Host, rewritten) {
 		return
 	}
 	addr := net.JoinHostPort(r.url.Hostname(), cmp.Or(r.url.Port(), "80"))
@@ -49,7 +49,8 @@ func (r *Replica) straighten(dialer *net.Dialer) {
 	}
 }
 
-func notASCII(r rune) bool { return r > unicode.MaxASCII }
+// rewritten finds what net/http changes in a Host header: names that aren't ASCII, and the zone of an IPv6 address.
+func rewritten(r rune) bool { return r > unicode.MaxASCII || r == '%' }
 
 // SetHealthy notes what the active checks say of it. One that is well again may be asked at once.
 func (r *Replica) SetHealthy(healthy bool) {
