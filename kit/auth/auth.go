@@ -132,7 +132,7 @@ func (f firstOf) VerifyID(ctx context.Context, id string) (Principal, error) {
 }
 
 func (f firstOf) first(ask func(Verifier) (Principal, error)) (Principal, error) {
-	var refusal error = invalidKey()
+	var refusal error
 	for _, v := range f {
 		p, err := ask(v)
 		if err == nil {
@@ -141,6 +141,9 @@ func (f firstOf) first(ask func(Verifier) (Principal, error)) (Principal, error)
 		if fault.From(err).Reason != errorsv1.Reason_REASON_INVALID_API_KEY {
 			refusal = err
 		}
+	}
+	if refusal == nil {
+		refusal = invalidKey()
 	}
 	return Principal{}, refusal
 }

@@ -27,10 +27,11 @@ func (g *Gate) Admit(ctx context.Context, fullMethod string) (Decision, error) {
 		return Decision{}, nil
 	}
 	var d Decision
-	if err := g.readPeer(ctx, rule, &d); err != nil {
+	md := meta.Incoming(ctx)
+	if err := g.readPeer(ctx, md, rule, &d); err != nil {
 		return Decision{}, err
 	}
-	if err := g.readKey(ctx, rule, &d); err != nil {
+	if err := g.readKey(ctx, md, rule, &d); err != nil {
 		return Decision{}, err
 	}
 	if rule.Public && !rule.Allows(d.Principal.Role) {
@@ -39,8 +40,8 @@ func (g *Gate) Admit(ctx context.Context, fullMethod string) (Decision, error) {
 	return d, nil
 }
 
-func (g *Gate) readPeer(ctx context.Context, rule Rule, d *Decision) error {
-	values := metadata.ValueFromIncomingContext(ctx, meta.InternalPeer)
+func (g *Gate) readPeer(ctx context.Context, md metadata.MD, rule Rule, d *Decision) error {
+	values := md[meta.InternalPeer]
 	if len(values) == 0 && rule.Public {
 		return nil
 	}
@@ -52,13 +53,13 @@ func (g *Gate) readPeer(ctx context.Context, rule Rule, d *Decision) error {
 	return err
 }
 
-func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
-	key, err := keyFromIncoming(ctx)
+func (g *Gate) readKey(ctx context.Context, md metadata.MD, rule Rule, d *Decision) error {
+	key, err := KeyFromMetadata(md)
 	if err != nil {
 		return err
 	}
 	if key == "" {
-		return g.readBehalf(ctx, rule, d)
+		return g.readBehalf(ctx, md, rule, d)
 	}
 	if g.Verifier == nil {
 		return invalidKey()
@@ -72,8 +73,8 @@ func (g *Gate) readKey(ctx context.Context, rule Rule, d *Decision) error {
 }
 
 // readBehalf believes a process of the mesh whom it acts for, where nobody's key travels with the call.
-func (g *Gate) readBehalf(ctx context.Context, rule Rule, d *Decision) error {
-	ids := metadata.ValueFromIncomingContext(ctx, meta.InternalOnBehalf)
+func (g *Gate) readBehalf(ctx context.Context, md metadata.MD, rule Rule, d *Decision) error {
+	ids := md[meta.InternalOnBehalf]
 	switch {
 	case len(ids) == 0 && rule.Public:
 		return missingKey()

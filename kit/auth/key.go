@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -18,14 +17,6 @@ const bearer = "bearer "
 // none. Two different keys, or an authorization of another scheme and no x-api-key, are INVALID_API_KEY.
 func KeyFromMetadata(md metadata.MD) (string, error) {
 	return oneKey(md[meta.Authorization], md[meta.APIKey])
-}
-
-// keyFromIncoming does the same with the metadata of an incoming call, without copying all of it.
-func keyFromIncoming(ctx context.Context) (string, error) {
-	return oneKey(
-		metadata.ValueFromIncomingContext(ctx, meta.Authorization),
-		metadata.ValueFromIncomingContext(ctx, meta.APIKey),
-	)
 }
 
 // KeyFromHeader does the same with the headers of an HTTP request.

@@ -1,7 +1,6 @@
 package meta
 
 import (
-	"context"
 	"encoding/hex"
 	"math/rand/v2"
 )
@@ -46,17 +45,4 @@ func idChar(c byte) bool {
 		return true
 	}
 	return c == '.' || c == '_' || c == ':' || c == '-'
-}
-
-type requestIDKey struct{}
-
-// WithRequestID returns a context that carries the id.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
-}
-
-// RequestID returns the id that the context carries, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
 }

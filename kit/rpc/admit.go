@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/grpc/metadata"
-
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/meta"
@@ -19,7 +17,7 @@ func admit(l *overload.Limiter, admitted func(string) bool) interceptor {
 			return c.next(ctx)
 		}
 		p := overload.Interactive
-		if v := metadata.ValueFromIncomingContext(ctx, meta.Priority); len(v) == 1 && v[0] == "batch" {
+		if v := meta.Incoming(ctx)[meta.Priority]; len(v) == 1 && v[0] == "batch" {
 			p = overload.Batch
 		}
 		if !l.Enter(p) {

@@ -79,6 +79,20 @@ func BenchmarkRelayCall(b *testing.B) {
 	})
 }
 
+// BenchmarkEach is the same, on the caller's goroutine.
+func BenchmarkEach(b *testing.B) {
+	overEach(b, &services{}, func(b *testing.B, m *mesh) {
+		ctx := meta.WithRequestID(auth.WithKey(b.Context(), clientKey), "req_bench")
+		req := &routerv1.RelayRequest{Body: make([]byte, 1024)}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := each(ctx, m, req); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // BenchmarkRelayMessage is one message of a long stream.
 func BenchmarkRelayMessage(b *testing.B) {
 	var n int

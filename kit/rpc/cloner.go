@@ -2,11 +2,11 @@ package rpc
 
 import (
 	"fmt"
+	"reflect"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // cloner moves messages between the two sides of the in-process channel. A message is copied once, so that neither side
@@ -59,20 +59,21 @@ func (c *cloner) Copy(out, in any) error {
 
 func (c *cloner) shared(m proto.Message) bool { return c.share != nil && c.share(m) }
 
-// adopt makes dst a shallow copy of src: the fields are src's own. It goes field by field because a message also holds
-// a size cache that another goroutine may be writing.
+// adopt makes dst a shallow copy of src, which is generated code's: the fields are src's own. It goes field by field because
+// a message also holds a size cache that another goroutine may be writing; what is exported are the message's fields.
 func adopt(dst, src proto.Message) error {
 	if err := sameType(dst, src); err != nil {
 		return err
 	}
 	proto.Reset(dst)
-	to, from := dst.ProtoReflect(), src.ProtoReflect()
-	from.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		to.Set(fd, v)
-		return true
-	})
-	if unknown := from.GetUnknown(); len(unknown) > 0 {
-		to.SetUnknown(unknown)
+	to, from := reflect.ValueOf(dst).Elem(), reflect.ValueOf(src).Elem()
+	for i := range to.NumField() {
+		if f := to.Field(i); f.CanSet() {
+			f.Set(from.Field(i))
+		}
+	}
+	if unknown := src.ProtoReflect().GetUnknown(); len(unknown) > 0 {
+		dst.ProtoReflect().SetUnknown(unknown)
 	}
 	return nil
 }

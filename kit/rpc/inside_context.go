@@ -53,6 +53,7 @@ func (address) AuthType() string { return network }
 func serverContext(client context.Context, s *serverSide) (ctx context.Context, end context.CancelFunc) {
 	ctx, end = context.WithCancel(caller{client})
 	if md, ok := metadata.FromOutgoingContext(client); ok {
+		s.metadata = md
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
 	return grpc.NewContextWithServerTransportStream(ctx, transport{s}), end

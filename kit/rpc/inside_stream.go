@@ -121,6 +121,8 @@ type serverSide struct {
 	end    context.CancelFunc
 	method *method
 	cloner *cloner
+	// metadata is the caller's, to be read only.
+	metadata metadata.MD
 	// request is nil once it was received.
 	request any
 	take    func(m any) error

@@ -8,12 +8,12 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// incoming lets a propagator read the metadata of an incoming call without copying all of it.
-type incoming struct{ ctx context.Context }
+// incoming lets a propagator read the metadata of an incoming call.
+type incoming metadata.MD
 
 // Get returns the first value of a key.
 func (c incoming) Get(key string) string {
-	if v := metadata.ValueFromIncomingContext(c.ctx, key); len(v) > 0 {
+	if v := c[key]; len(v) > 0 {
 		return v[0]
 	}
 	return ""

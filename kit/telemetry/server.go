@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/headgate-mesh/headgate/kit/meta"
 )
@@ -57,8 +56,8 @@ func (t *Telemetry) RecordServer(ctx context.Context, method string, code codes.
 // StartServer continues the trace that the incoming metadata names. Where traces are off the returned span is nil and the context merely
 // carries the caller's trace context on. [EndServer] ends the span.
 func (t *Telemetry) StartServer(ctx context.Context, method string) (context.Context, trace.Span) {
-	if parent := metadata.ValueFromIncomingContext(ctx, meta.TraceParent); len(parent) > 0 {
-		ctx = t.propagator.Extract(ctx, incoming{ctx})
+	if md := meta.Incoming(ctx); len(md[meta.TraceParent]) > 0 {
+		ctx = t.propagator.Extract(ctx, incoming(md))
 	}
 	if !t.traces.on {
 		return ctx, nil
