@@ -218,9 +218,7 @@ func TestCancelReachesHandler(t *testing.T) {
 	t.Parallel()
 	gone := make(chan error, 4)
 	s := &services{relay: func(_ *routerv1.RelayRequest, w grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
-		if err := w.Send(&routerv1.RelayResponse{Data: []byte("a")}); err != nil {
-			return err
-		}
+		_ = w.Send(&routerv1.RelayResponse{Data: []byte("a")}) // the caller may have it, and leave, before this returns
 		<-w.Context().Done()
 		err := w.Send(&routerv1.RelayResponse{Data: []byte("b")})
 		gone <- err
