@@ -31,7 +31,7 @@ test: ## run every test (no cgo)
 	CGO_ENABLED=0 go test work
 
 .PHONY: promises
-promises: build ## prove the promises S1 to S8 and print a table; HEADGATE_PROMISES=long for the full numbers, HEADGATE_SEED=N to repeat
+promises: build ## prove the promises and print a table; HEADGATE_PROMISES=long for the full numbers, HEADGATE_SEED=N to repeat
 	@# without a package's name go test shows what it prints
 	cd tests/promises && HEADGATE_PROMISES=$(or $(HEADGATE_PROMISES),short) HEADGATE_BINARY=$(BIN)/headgate CGO_ENABLED=0 go test -count=1 -timeout 2h
 

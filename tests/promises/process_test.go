@@ -68,10 +68,24 @@ func resident(t *testing.T, m *mesh.Mesh) int64 {
 
 // row is a usage event as REST shows it.
 type row struct {
-	ID        string `json:"id"`
-	RequestID string `json:"request_id"`
-	Outcome   string `json:"outcome"`
-	Estimated bool   `json:"estimated"`
+	ID            string `json:"id"`
+	RequestID     string `json:"request_id"`
+	Attempt       int    `json:"attempt"`
+	UpstreamModel string `json:"upstream_model"`
+	Outcome       string `json:"outcome"`
+	Estimated     bool   `json:"estimated"`
+	Tokens        bill   `json:"tokens"`
+	Cost          *int64 `json:"cost_pico_usd,string"`
+	PriceVersion  string `json:"price_version"`
+}
+
+// bill is tokens by kind, as a row has them: the input holds what was cached, the output what was reasoning.
+type bill struct {
+	Input     int64 `json:"input_tokens,string"`
+	Cached    int64 `json:"cached_input_tokens,string"`
+	Written   int64 `json:"cache_write_tokens,string"`
+	Output    int64 `json:"output_tokens,string"`
+	Reasoning int64 `json:"reasoning_tokens,string"`
 }
 
 // rows are the ledger's, by request.

@@ -63,7 +63,7 @@ func (a *Attempt) Reading(r dialect.Reading) {
 // Book writes the attempt down, once: before the frame that ends its answer leaves. err is nil for a complete answer.
 // What never reached a provider isn't written down.
 func (a *Attempt) Book(err error) {
-	if a.booked || provider.Unasked(err) {
+	if a.booked || (a.status == 0 && provider.Unasked(err)) {
 		return
 	}
 	a.booked = true

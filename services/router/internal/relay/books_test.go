@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
+	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
+	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	usagev1 "github.com/headgate-mesh/headgate/gen/usage/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
 )
@@ -158,5 +160,29 @@ func TestBooksFull(t *testing.T) {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Reason != errorsv1.Reason_REASON_USAGE_LOG_FULL {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestBooksWhatCantBeShown: an answer that the client's dialect can't show was consumed all the same.
+func TestBooksWhatCantBeShown(t *testing.T) {
+	t.Parallel()
+	call := func(index string, rest string) string {
+		return `data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":` + index + rest + `}]}}]}` + "\n\n"
+	}
+	m, l := booked(t, stream(role, text,
+		call("0", `,"id":"call_1","type":"function","function":{"name":"f","arguments":"{"}`),
+		call("1", `,"id":"call_2","type":"function","function":{"name":"f","arguments":"{"}`),
+		call("0", `,"function":{"arguments":"}"}`), stop, usage, done))
+	c := &client{ctx: t.Context()}
+	err := m.server.Relay(&routerv1.RelayRequest{
+		Dialect: llmv1.Dialect_DIALECT_ANTHROPIC, Operation: routerv1.Operation_OPERATION_CHAT,
+		Body: []byte(`{"model":"x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"f","input_schema":{"type":"object"}}]}`),
+	}, c)
+	rows := l.written()
+	if reason(err) != errorsv1.Reason_REASON_UNSUPPORTED {
+		t.Fatalf("it could be shown: %v %s", err, c.data())
+	}
+	if len(rows) != 1 || rows[0].GetOutcome() != usagev1.Outcome_OUTCOME_BROKEN || rows[0].GetReason() != "UNSUPPORTED" || rows[0].GetTokens().GetOutputTokens() == 0 {
+		t.Errorf("%d rows: %v", len(rows), rows)
 	}
 }
