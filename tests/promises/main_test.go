@@ -1,6 +1,6 @@
-// Package promises_test holds what Headgate promises about streams, providers (S1 to S8) and usage (U2, U3), against the
-// binary, and knows where the other promises' tests are: each
-// promise has a test that can fail, and `make promises` prints one table of them.
+// Package promises_test holds what Headgate promises about streams and providers (S1 to S8) and about usage (U2, U3),
+// against the binary, and knows where the other promises' tests are: each promise has a test that can fail, and `make
+// promises` prints one table of them.
 //
 // HEADGATE_SEED repeats a run; without it a seed is drawn and printed. HEADGATE_PROMISES=long runs the full numbers, short
 // the short form; both hold times to what is promised. Unset, in a plain `go test` beside everything else, the machine may

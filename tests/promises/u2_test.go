@@ -124,7 +124,13 @@ func (b *billing) round(ctx context.Context, round int) {
 
 func (b *billing) raw(ctx context.Context, r *rand.Rand, dialect string, to route, round int, whole bool) {
 	path, text := body(dialect, to.model, round, to.tools && r.IntN(4) == 0, whole)
-	if dialect == "openai" && to == reasons {
+	switch r.IntN(12) {
+	case 0:
+		path, text = "/v1/embeddings", fmt.Sprintf(`{"model":"openai/text-embedding-3-small","input":%q}`, label(round))
+	case 1:
+		path, text = "/v1/messages/count_tokens", fmt.Sprintf(`{"model":"claude/claude-opus-4-6","messages":[{"role":"user","content":%q}]}`, label(round))
+	}
+	if path == "/v1/chat/completions" && to == reasons {
 		text = strings.TrimSuffix(text, "}") + `,"reasoning_effort":"low"}`
 	}
 	req := request(ctx, b.mesh, path, text)
@@ -201,10 +207,11 @@ func (b *billing) note(u bill) {
 
 // rates are what a token costs, in 10^-12 US dollars.
 var rates = map[string]struct{ input, cached, written, output int64 }{
-	"gpt-5":           {1_250_000, 125_000, 1_250_000, 10_000_000},
-	"gpt-4o":          {2_500_000, 1_250_000, 2_500_000, 10_000_000},
-	"gpt-4o-mini":     {150_000, 75_000, 150_000, 600_000},
-	"claude-opus-4-6": {5_000_000, 500_000, 6_250_000, 25_000_000},
+	"text-embedding-3-small": {input: 20_000},
+	"gpt-5":                  {1_250_000, 125_000, 1_250_000, 10_000_000},
+	"gpt-4o":                 {2_500_000, 1_250_000, 2_500_000, 10_000_000},
+	"gpt-4o-mini":            {150_000, 75_000, 150_000, 600_000},
+	"claude-opus-4-6":        {5_000_000, 500_000, 6_250_000, 25_000_000},
 }
 
 func (u bill) price(model string) (pico int64, known bool) {
