@@ -26,8 +26,7 @@ const booked = 5 * time.Second
 // the row of a whole answer has the provider's own count, kind by kind, and its exact price.
 func TestU2(t *testing.T) {
 	c := newChaos(t, billedPlan)
-	b := &billing{chaos: c, mesh: chaosMesh(t, c), left: map[int]bool{}}
-	b.conn = dial(t, b.mesh)
+	b := newBilling(t, c, chaosMesh(t, c), mesh.Key, append(slices.Clone(routes), reasons, reasons))
 	b.rows, b.bills = promise(t, "U2", "one row for each attempt"), promise(t, "U3", "the provider's count, and its price")
 	n := size(600, 6000)
 	together(32, n, func(round int) { b.round(t.Context(), round) })
@@ -68,11 +67,8 @@ func TestU2(t *testing.T) {
 	}
 }
 
-// reasons is a model whose reasoning is counted; billed are all that are asked.
-var (
-	reasons = route{"openai/gpt-5", true}
-	billed  = append(slices.Clone(routes), reasons, reasons)
-)
+// reasons is a model whose reasoning is counted.
+var reasons = route{"openai/gpt-5", true}
 
 func billedID(round int) string { return fmt.Sprintf("u2-%d", round) }
 
@@ -93,6 +89,12 @@ type billing struct {
 	chaos *chaos
 	mesh  *mesh.Mesh
 	conn  *grpc.ClientConn
+	// key is the callers'.
+	key string
+	// to are the models that are asked.
+	to []route
+	// stay says that no client leaves.
+	stay bool
 
 	mu   sync.Mutex
 	left map[int]bool
@@ -100,16 +102,21 @@ type billing struct {
 	reasoned, read, written, priced int
 }
 
+func newBilling(t *testing.T, c *chaos, m *mesh.Mesh, key string, to []route) *billing {
+	t.Helper()
+	return &billing{chaos: c, mesh: m, conn: dial(t, m), key: key, to: to, left: map[int]bool{}}
+}
+
 // round is one call; every fourth client leaves in the middle of it.
 func (b *billing) round(ctx context.Context, round int) {
 	r := chance("billed call", round, 0)
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if r.IntN(4) == 0 {
+	if r.IntN(4) == 0 && !b.stay {
 		leave := time.AfterFunc(time.Duration(r.IntN(15_000))*time.Microsecond, cancel)
 		defer leave.Stop()
 	}
-	to, whole := billed[r.IntN(len(billed))], r.IntN(2) == 0
+	to, whole := b.to[r.IntN(len(b.to))], r.IntN(2) == 0
 	if dialect := []string{"openai", "anthropic", "typed"}[r.IntN(3)]; dialect == "typed" {
 		b.typed(ctx, to.model, round)
 	} else {
@@ -135,6 +142,7 @@ func (b *billing) raw(ctx context.Context, r *rand.Rand, dialect string, to rout
 	}
 	req := request(ctx, b.mesh, path, text)
 	req.Header.Set("X-Request-Id", billedID(round))
+	req.Header.Set("Authorization", "Bearer "+b.key)
 	resp, err := client.Do(req)
 	if err != nil {
 		return
@@ -144,7 +152,7 @@ func (b *billing) raw(ctx context.Context, r *rand.Rand, dialect string, to rout
 }
 
 func (b *billing) typed(ctx context.Context, model string, round int) {
-	ctx = metadata.AppendToOutgoingContext(withKey(ctx), "x-request-id", billedID(round))
+	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+b.key, "x-request-id", billedID(round))
 	stream, err := routerv1.NewRouterServiceClient(b.conn).StreamChat(ctx, &routerv1.StreamChatRequest{Model: model, Prompt: prompt(label(round) + " Explain RAG")})
 	for err == nil {
 		_, err = stream.Recv()

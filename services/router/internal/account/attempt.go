@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -63,7 +65,13 @@ func (a *Attempt) Reading(r dialect.Reading) {
 // Book writes the attempt down, once: before the frame that ends its answer leaves. err is nil for a complete answer.
 // What never reached a provider isn't written down.
 func (a *Attempt) Book(err error) {
-	if a.booked || (a.status == 0 && provider.Unasked(err)) {
+	if a.booked {
+		return
+	}
+	if broken := (*provider.BrokenError)(nil); errors.As(err, &broken) {
+		a.heard(broken)
+	}
+	if a.status == 0 && provider.Unasked(err) {
 		return
 	}
 	a.booked = true
@@ -87,6 +95,14 @@ func (a *Attempt) Book(err error) {
 	a.judge(e, err)
 	a.price(e)
 	a.call.write(e)
+}
+
+// heard notes what there was of an answer that can't be used.
+func (a *Attempt) heard(e *provider.BrokenError) {
+	if a.status == 0 {
+		a.Answered(http.StatusOK, e.UpstreamRequestID)
+	}
+	a.reading.Said = max(a.reading.Said, e.Said)
 }
 
 // End books the attempt, if it isn't yet, and ends its observation.
@@ -113,7 +129,10 @@ func (a *Attempt) consumed(err error) (tokens *llmv1.TokenUsage, estimated bool)
 
 // guess is what an answer consumed that told so much and no more.
 func (a *Attempt) guess(r dialect.Reading) *llmv1.TokenUsage {
-	guess, u := &llmv1.TokenUsage{InputTokens: a.call.ask.Input, OutputTokens: (r.Said + bytesPerToken - 1) / bytesPerToken}, r.Usage
+	guess, u := &llmv1.TokenUsage{InputTokens: a.call.ask.Input}, r.Usage
+	if a.call.ask.Operation != observe.Embeddings { // vectors are no tokens
+		guess.OutputTokens = (r.Said + bytesPerToken - 1) / bytesPerToken
+	}
 	if u != nil {
 		guess.OutputTokens = max(guess.OutputTokens, u.GetOutputTokens())
 		guess.InputTokens, guess.CachedInputTokens, guess.CacheWriteTokens = u.GetInputTokens(), u.GetCachedInputTokens(), u.GetCacheWriteTokens()

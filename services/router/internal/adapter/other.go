@@ -24,7 +24,7 @@ func (a *Adapter) Embed(ctx context.Context, r *providerv1.EmbedRequest) (*provi
 	}
 	response, err := a.wire.Embed.Decode(answer)
 	if err != nil {
-		return nil, a.undecodable(err)
+		return nil, broken(a.requestID(h), answer, a.undecodable(err))
 	}
 	response.UpstreamRequestId = a.requestID(h)
 	return response, nil
@@ -45,7 +45,7 @@ func (a *Adapter) CountTokens(ctx context.Context, r *providerv1.CountTokensRequ
 	}
 	n, err := a.wire.Count.Decode(answer)
 	if err != nil {
-		return nil, a.undecodable(err)
+		return nil, broken(a.requestID(h), answer, a.undecodable(err))
 	}
 	return &providerv1.CountTokensResponse{InputTokens: n, UpstreamRequestId: a.requestID(h)}, nil
 }

@@ -54,21 +54,31 @@ func (a *Adapter) whole(ctx context.Context, w *wire.Wire, resp *http.Response, 
 		return nil, err
 	}
 	body, err := a.readBody(ctx, resp)
-	if err != nil {
-		return nil, err
-	}
 	answer := head(w, resp)
 	if resp.StatusCode != http.StatusOK {
+		if err != nil {
+			return nil, err
+		}
 		return a.failed(w, resp, answer, body)
 	}
-	if c.Facts.Stream {
-		return nil, a.malformed("something other than an event stream", nil)
+	switch {
+	case err != nil:
+	case c.Facts.Stream:
+		err = a.malformed("something other than an event stream", nil)
+	default:
+		if answer.Body, answer.Reading, err = w.Raw[c.Operation].Read(body, c.Body); err != nil {
+			err = a.malformed("an answer that can't be understood", err)
+		}
 	}
-	answer.Body, answer.Reading, err = w.Raw[c.Operation].Read(body, c.Body)
 	if err != nil {
-		return nil, a.malformed("an answer that can't be understood", err)
+		return nil, broken(answer.UpstreamRequestID, body, err)
 	}
 	return answer, nil
+}
+
+// broken is the end of an answer that began as a success.
+func broken(requestID string, said []byte, cause error) error {
+	return &provider.BrokenError{Cause: cause, UpstreamRequestID: requestID, Said: int64(len(said))}
 }
 
 // failed makes a provider's error presentable: in the dialect's shape, under its real status, without credentials.
@@ -90,6 +100,7 @@ func (a *Adapter) failed(w *wire.Wire, resp *http.Response, answer *provider.Ans
 	return answer, nil
 }
 
+// readBody returns the body, or what was there of it beside the error.
 func (a *Adapter) readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	limit := int64(maxBody)
 	if resp.StatusCode >= 400 {
@@ -98,15 +109,15 @@ func (a *Adapter) readBody(ctx context.Context, resp *http.Response) ([]byte, er
 	body, err := readAll(resp, limit)
 	if err != nil {
 		if cause := a.client.Explain(ctx, err); ctx.Err() != nil {
-			return nil, cause
+			return body, cause
 		}
-		return nil, a.malformed("an answer that broke off", err)
+		return body, a.malformed("an answer that broke off", err)
 	}
 	if int64(len(body)) > limit {
 		if resp.StatusCode >= 400 {
 			return body[:limit], nil // vLLM's may hold the request many times over
 		}
-		return nil, a.malformed("an answer larger than Headgate takes", nil)
+		return body, a.malformed("an answer larger than Headgate takes", nil)
 	}
 	return body, nil
 }
@@ -115,8 +126,8 @@ func (a *Adapter) readBody(ctx context.Context, resp *http.Response) ([]byte, er
 func readAll(resp *http.Response, limit int64) ([]byte, error) {
 	if n := resp.ContentLength; n >= 0 && n <= limit {
 		body := make([]byte, n)
-		_, err := io.ReadFull(resp.Body, body)
-		return body, err
+		got, err := io.ReadFull(resp.Body, body)
+		return body[:got], err
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, limit+1))
 }

@@ -32,7 +32,7 @@ func (a *Adapter) Chat(ctx context.Context, r *providerv1.ChatRequest) (*provide
 	}
 	completion, err := a.wire.Chat.Decode(answer, h)
 	if err != nil {
-		return nil, a.undecodable(err)
+		return nil, broken(a.requestID(h), answer, a.undecodable(err))
 	}
 	return &providerv1.ChatResponse{Completion: completion, UpstreamRequestId: a.requestID(h), Warnings: warnings}, nil
 }
@@ -66,7 +66,10 @@ func (a *Adapter) StreamChat(ctx context.Context, r *providerv1.StreamChatReques
 		emit: emit, requestID: a.requestID(resp.Header), warnings: warnings,
 	}
 	defer stream.close()
-	return stream.run()
+	if err := stream.run(); err != nil {
+		return broken(a.requestID(resp.Header), nil, err)
+	}
+	return nil
 }
 
 // typedStream turns an event stream into steps of the shared vocabulary. It belongs to one goroutine.
@@ -145,10 +148,11 @@ func (a *Adapter) ask(ctx context.Context, model, path string, body []byte) ([]b
 
 // notStream explains an answer that isn't the event stream that was asked for.
 func (a *Adapter) notStream(ctx context.Context, resp *http.Response) error {
-	if _, err := a.ok(ctx, resp); err != nil {
+	body, err := a.ok(ctx, resp)
+	if err != nil {
 		return err
 	}
-	return a.malformed("something other than an event stream", nil)
+	return broken(a.requestID(resp.Header), body, a.malformed("something other than an event stream", nil))
 }
 
 // ok returns the body of a successful answer, or the provider's error.
@@ -157,6 +161,9 @@ func (a *Adapter) ok(ctx context.Context, resp *http.Response) ([]byte, error) {
 		return nil, err
 	}
 	body, err := a.readBody(ctx, resp)
+	if err != nil && resp.StatusCode == http.StatusOK {
+		return nil, broken(a.requestID(resp.Header), body, err)
+	}
 	if err != nil {
 		return nil, err
 	}

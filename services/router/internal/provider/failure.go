@@ -8,6 +8,22 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/upstream"
 )
 
+// BrokenError is the end of an answer that began as a success and can't be used: its provider did the work.
+type BrokenError struct {
+	// Cause is a *fault.Error.
+	Cause error
+	// UpstreamRequestID is the provider's own id of the exchange, where it gave one.
+	UpstreamRequestID string
+	// Said is how many bytes of an answer that isn't a stream were there.
+	Said int64
+}
+
+// Error implements error.
+func (e *BrokenError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *BrokenError) Unwrap() error { return e.Cause }
+
 // AtFault reports whether an attempt's error is the provider's doing. The caller's mistakes and the caller's leaving
 // aren't.
 func AtFault(err error) bool {

@@ -3,7 +3,9 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -50,6 +52,14 @@ func booked(t *testing.T, handlers ...http.HandlerFunc) (*mesh, *ledger) {
 	return m, l
 }
 
+// brokenOff sends the half of an answer.
+func brokenOff(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body[:len(body)/2])
+	}
+}
+
 // TestBooksEveryEnd: every attempt that reached a provider has one row, which tells how it ended and what it took.
 func TestBooksEveryEnd(t *testing.T) {
 	t.Parallel()
@@ -66,6 +76,9 @@ func TestBooksEveryEnd(t *testing.T) {
 		{"a stream without a count", streamAsk, stream(role, text, more, stop, done), usagev1.Outcome_OUTCOME_COMPLETE, 17, 3, true},
 		{"cut after content", streamAsk, cut(role, text, more), usagev1.Outcome_OUTCOME_BROKEN, 17, 3, true},
 		{"garbage after content", streamAsk, cut(role, text, bad), usagev1.Outcome_OUTCOME_BROKEN, 17, 1, true},
+		{"a whole answer that breaks off", ask, brokenOff(answer), usagev1.Outcome_OUTCOME_BROKEN, 14, int64(len(answer)/2+3) / 4, true},
+		{"a whole answer that is garbage", ask, status(200, `{"choices"`), usagev1.Outcome_OUTCOME_BROKEN, 14, 3, true},
+		{"something other than a stream", streamAsk, status(200, "<p>Hi</p>"), usagev1.Outcome_OUTCOME_BROKEN, 17, 3, true},
 		{"refused", ask, status(400, errorBody("no")), usagev1.Outcome_OUTCOME_PROVIDER_ERROR, 0, 0, false},
 		{"an error in the stream", streamAsk, stream(role, text, `data: {"error":{"message":"x"}}`+"\n\n"), usagev1.Outcome_OUTCOME_PROVIDER_ERROR, 17, 1, true},
 	}
