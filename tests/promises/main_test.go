@@ -1,4 +1,4 @@
-// Package promises_test holds what Headgate promises about streams and providers (S1 to S8) and about usage (U2, U3),
+// Package promises_test holds what Headgate promises about streams and providers (S1 to S8) and about usage (U1 to U3),
 // against the binary, and knows where the other promises' tests are: each promise has a test that can fail, and `make
 // promises` prints one table of them.
 //
