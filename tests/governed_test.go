@@ -144,6 +144,28 @@ func TestKeysOverREST(t *testing.T) {
 	})
 }
 
+// TestViewersSendNothing: a key that only reads is refused by every way to a model.
+func TestViewersSendNothing(t *testing.T) {
+	t.Parallel()
+	bothShapes(t, mesh.Options{}, func(t *testing.T, m *mesh.Mesh) {
+		viewer := makeKey(t, m, mesh.Key, `"name":"looks on","tenant":"acme","role":"ROLE_VIEWER"`)
+		for path, body := range map[string]string{
+			"/v1/chat/completions":      openAIBody("gpt-5", false),
+			"/v1/embeddings":            `{"model":"text-embedding-3-small","input":"Hi"}`,
+			"/v1/messages":              chatBody("claude-opus-4-6", true),
+			"/v1/messages/count_tokens": `{"model":"claude-opus-4-6","messages":[{"role":"user","content":"Hi"}]}`,
+			"/api/v1/chat":              `{"model":"gpt-5","prompt":{"messages":[{"role":"ROLE_USER","parts":[{"text":{"text":"Hi"}}]}]}}`,
+		} {
+			if resp, got := ask(t, m, viewer.Secret, http.MethodPost, path, body); resp.StatusCode != http.StatusForbidden || !bytes.Contains(got, []byte("ROLE_VIEWER")) {
+				t.Errorf("%s: %d: %s", path, resp.StatusCode, got)
+			}
+		}
+		if resp, got := ask(t, m, viewer.Secret, http.MethodGet, "/v1/models", ""); resp.StatusCode != http.StatusOK {
+			t.Errorf("the list of models: %d: %s", resp.StatusCode, got)
+		}
+	})
+}
+
 // TestTenantsAdministrator: an administrator of a tenant stays within it, and within its own rights.
 func TestTenantsAdministrator(t *testing.T) {
 	t.Parallel()

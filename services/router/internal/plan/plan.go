@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
@@ -82,10 +83,13 @@ type draft struct {
 	decision  policy.Decision
 }
 
-// Make plans an incoming call. The errors are INVALID_FIELD for a steering header, MODEL_NOT_ALLOWED, MODEL_NOT_FOUND,
-// SENSITIVITY, REFUSED_BY_RULE, RULE_FAILED, and OVERLOADED for a call that can wait. Where a rule says so, the content is
-// redacted.
+// Make plans an incoming call. The errors are PERMISSION_DENIED for a key that only reads, INVALID_FIELD for a steering
+// header, MODEL_NOT_ALLOWED, MODEL_NOT_FOUND, SENSITIVITY, REFUSED_BY_RULE, RULE_FAILED, and OVERLOADED for a call that can
+// wait. Where a rule says so, the content is redacted.
 func (p *Planner) Make(ctx context.Context, ask Ask) (Plan, error) {
+	if err := mayCall(ctx); err != nil {
+		return Plan{}, err
+	}
 	d := &draft{setup: p.setup.Load(), ask: ask}
 	plan, err := d.make(ctx, d.setup.Policy.Decide)
 	if err != nil {
@@ -114,6 +118,16 @@ func (d *draft) make(ctx context.Context, decide func(policy.Facts) (policy.Deci
 		return Plan{}, err
 	}
 	return d.finish(label)
+}
+
+// mayCall refuses keys that only read. The contract does so for the typed methods; a relayed call comes by an internal one,
+// whoever asks.
+func mayCall(ctx context.Context) error {
+	if p, ok := auth.FromContext(ctx); ok && p.Role == accessv1.Role_ROLE_VIEWER {
+		return fault.New(errorsv1.Reason_REASON_PERMISSION_DENIED,
+			"a key with %s reads usage and state and sends nothing to models; ask with a client's key", p.Role)
+	}
+	return nil
 }
 
 // begin reads what the caller wishes, and whether they may ask for the model at all.

@@ -71,9 +71,10 @@ type purse struct {
 	// seen is when the service told that so much was left; spent was taken of it since, without asking.
 	seen        time.Time
 	left, spent int64
-	// open is what calls under way hold, as the service knows it; freed was held by calls that ended a moment before freedAt.
-	open, freed int64
-	freedAt     time.Time
+	// open is what calls under way hold, as the service knows it; freed was held, and not used, by calls that ended in the
+	// moment that began at since, before by those that ended in the moment before that.
+	open, freed, before int64
+	since               time.Time
 }
 
 // moment is longer than a settlement is mostly under way.
@@ -81,18 +82,26 @@ const moment = time.Second
 
 // release notes that a call ended and what it didn't use of what it held.
 func (p *purse) release(held, used int64, now time.Time) {
-	if now.Sub(p.freedAt) > moment {
-		p.freed = 0
+	p.turn(now)
+	p.open -= held
+	p.freed += max(0, held-used)
+}
+
+// turn begins another moment where the last one is over.
+func (p *purse) turn(now time.Time) {
+	switch age := now.Sub(p.since); {
+	case age < moment:
+	case age < 2*moment:
+		p.before, p.freed, p.since = p.freed, 0, p.since.Add(moment)
+	default:
+		p.before, p.freed, p.since = 0, 0, now
 	}
-	p.open, p.freed, p.freedAt = p.open-held, p.freed+max(0, held-used), now
 }
 
 // mayFree is what calls of this router hold that may come back soon.
 func (p *purse) mayFree(now time.Time) int64 {
-	if now.Sub(p.freedAt) > moment {
-		return p.open
-	}
-	return p.open + p.freed
+	p.turn(now)
+	return p.open + p.freed + p.before
 }
 
 // learn notes what is left. Of answers to questions that were asked at the same time nobody knows which came last: the

@@ -179,6 +179,21 @@ func TestBudgetIsHeld(t *testing.T) {
 	})
 }
 
+// What was freed long ago isn't under way any more, though other calls of the account end all the time.
+func TestBudgetIsExhaustedBesideSmallCalls(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *fake, k *quota.Keeper) {
+		a := account(budget(1, total), nil)
+		mustPay(t, k, a, 90*cent).Settle(quota.Amount{PicoUSD: 80 * cent}, false)
+		for range 10 {
+			mustPay(t, k, a, 2*cent).Settle(quota.Amount{PicoUSD: cent}, false)
+			time.Sleep(500 * time.Millisecond)
+		}
+		if _, err := pay(t, k, a, 18*cent); fault.From(err).Reason != errorsv1.Reason_REASON_BUDGET_EXHAUSTED {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // A call that goes on reserves more, and all of it is settled with what was used together; an overrun too.
 func TestExtend(t *testing.T) {
 	t.Parallel()
