@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/headgate-mesh/headgate/tests/mesh"
 )
@@ -228,7 +230,19 @@ func TestLimits(t *testing.T) {
 		}
 		tokens := makeKey(t, m, mesh.Key, `"name":"small","limits":{"tokens_per_minute":500}`)
 		resp, body = ask(t, m, tokens.Secret, http.MethodPost, "/v1/chat/completions", `{"model":"gpt-5","max_tokens":600,"messages":[{"role":"user","content":"Hi"}]}`)
-		if resp.StatusCode != 429 || resp.Header.Get("X-Should-Retry") != "false" {
+		if resp.StatusCode != 429 || resp.Header.Get("X-Should-Retry") != "false" || resp.Header.Get("x-ratelimit-limit-tokens") != "" {
+			t.Errorf("%d %v: %s", resp.StatusCode, resp.Header, body)
+		}
+		some := func() (*http.Response, []byte) {
+			return ask(t, m, tokens.Secret, http.MethodPost, "/v1/chat/completions", `{"model":"gpt-5","max_tokens":400,"user":"sim:chunks=300","messages":[{"role":"user","content":"Hi"}]}`)
+		}
+		if resp, body := some(); resp.StatusCode != 200 {
+			t.Errorf("%d: %s", resp.StatusCode, body)
+		}
+		resp, body = some()
+		left, err := strconv.Atoi(resp.Header.Get("x-ratelimit-remaining-tokens"))
+		reset, _ := time.ParseDuration(resp.Header.Get("x-ratelimit-reset-tokens"))
+		if resp.StatusCode != 429 || err != nil || left <= 0 || left >= 400 || reset <= 0 || !bytes.Contains(body, []byte(`"type":"tokens"`)) || !bytes.Contains(body, []byte(" left, and")) {
 			t.Errorf("%d %v: %s", resp.StatusCode, resp.Header, body)
 		}
 	})

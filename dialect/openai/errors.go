@@ -49,6 +49,8 @@ func typeOf(e *fault.Error) string {
 	switch status := e.HTTPStatus(); {
 	case e.Reason == errorsv1.Reason_REASON_BUDGET_EXHAUSTED:
 		return outOfMoney
+	case status == 429 && e.Metadata["dimension"] == "tokens":
+		return "tokens"
 	case status == 429:
 		return "requests"
 	case status >= 500:

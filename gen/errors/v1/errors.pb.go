@@ -95,7 +95,8 @@ const (
 	Reason_REASON_USAGE_LOG_FULL Reason = 502
 	// A limit of the key or of its tenant is used up. Example: 61 requests in a minute where 60 are allowed. metadata:
 	// scope (key, tenant), dimension (requests, tokens, concurrency, budget), limit, which for a budget is in US dollars;
-	// RetryInfo says how long to wait. A budget is only in the way while calls under way hold what is left of it.
+	// RetryInfo says how long to wait. Of other limits than budgets also remaining, what is left, and reset_ms, until all of it
+	// is there again. A budget is only in the way while calls under way hold what is left of it.
 	Reason_REASON_RATE_LIMITED Reason = 600
 	// The call alone needs more than a limit ever allows. Example: max_tokens 100000 where 50000 a minute are allowed.
 	// metadata: scope, dimension, limit, and for a budget its period.

@@ -3,6 +3,7 @@ package edge
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/headgate-mesh/headgate/dialect"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
@@ -24,14 +25,18 @@ func RetryHeaders(h http.Header, err *fault.Error) {
 	}
 }
 
-// limit tells which of Headgate's limits is used up, in the dialect's own headers.
+// limit tells how the limit stands that is in the way, in the dialect's own headers.
 func (d *Dialect) limit(h http.Header, err *fault.Error) {
-	if err.Reason != errorsv1.Reason_REASON_RATE_LIMITED && err.Reason != errorsv1.Reason_REASON_LARGER_THAN_LIMIT {
+	if err.Reason != errorsv1.Reason_REASON_RATE_LIMITED || d.LimitHeaders == nil {
 		return
 	}
-	n, parseErr := strconv.ParseInt(err.Metadata["limit"], 10, 64)
-	if parseErr != nil || d.LimitHeaders == nil {
+	limit, noLimit := strconv.ParseInt(err.Metadata["limit"], 10, 64)
+	remaining, unknown := strconv.ParseInt(err.Metadata["remaining"], 10, 64)
+	reset, never := strconv.ParseInt(err.Metadata["reset_ms"], 10, 64)
+	if noLimit != nil || unknown != nil || never != nil {
 		return
 	}
-	d.LimitHeaders(h.Set, dialect.Balance{What: err.Metadata["dimension"], Limit: n, Reset: err.RetryAfter})
+	d.LimitHeaders(h.Set, dialect.Balance{
+		What: err.Metadata["dimension"], Limit: limit, Remaining: remaining, Reset: time.Duration(reset) * time.Millisecond,
+	})
 }

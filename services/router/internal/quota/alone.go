@@ -3,6 +3,8 @@ package quota
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/bucket"
 )
@@ -46,7 +48,9 @@ func (s *stock) refuses(tokens, routers int64, now time.Time) error {
 		}
 		b.Advance(part, now)
 		if wait := b.Wait(min(n, part)); wait > 0 {
-			return limited(s.name.kind, d, limit, wait)
+			return limited(&ratelimitv1.Balance{
+				Scope: s.name.kind, Dimension: d, Limit: limit, Remaining: b.Left(), ResetAfter: durationpb.New(b.Reset()),
+			}, wait)
 		}
 		return nil
 	}
@@ -57,7 +61,9 @@ func (s *stock) refuses(tokens, routers int64, now time.Time) error {
 		return err
 	}
 	if part.concurrency > 0 && s.open >= part.concurrency {
-		return limited(s.name.kind, ratelimitv1.Dimension_DIMENSION_CONCURRENCY, s.limits.concurrency, someTime)
+		return limited(&ratelimitv1.Balance{
+			Scope: s.name.kind, Dimension: ratelimitv1.Dimension_DIMENSION_CONCURRENCY, Limit: s.limits.concurrency,
+		}, someTime)
 	}
 	return nil
 }

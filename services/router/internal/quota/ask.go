@@ -100,7 +100,7 @@ func (k *Keeper) refused(c *claim, r *ratelimitv1.Refusal) error {
 	if r.GetNever() {
 		return larger(b.GetScope(), b.GetDimension(), b.GetLimit())
 	}
-	return limited(b.GetScope(), b.GetDimension(), b.GetLimit(), r.GetRetryAfter().AsDuration())
+	return limited(b, r.GetRetryAfter().AsDuration())
 }
 
 // maxRequestID is how much of a request's id goes into the reservation's, in bytes.

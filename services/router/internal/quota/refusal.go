@@ -35,15 +35,21 @@ func larger(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension, limit int64) error
 		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(limit))
 }
 
-func limited(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension, limit int64, wait time.Duration) error {
-	scope, dimension := words(k, d)
+// limited is the refusal of a limit that is in the way for a while, as it stands.
+func limited(b *ratelimitv1.Balance, wait time.Duration) error {
+	scope, dimension := words(b.GetScope(), b.GetDimension())
 	per := " per minute"
-	if d == ratelimitv1.Dimension_DIMENSION_CONCURRENCY {
-		dimension, per = "concurrency", " requests at once"
+	if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_CONCURRENCY {
+		per = " requests at once"
 	}
-	return fault.New(errorsv1.Reason_REASON_RATE_LIMITED,
-		"the %s limit of the %s (%d%s) is used up: wait and repeat", dimension, scope, limit, per).
-		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(limit)).After(max(wait, time.Millisecond))
+	left, remedy := max(b.GetRemaining(), 0), "is used up: wait and repeat"
+	if left > 0 {
+		remedy = fmt.Sprintf("has %d left, and the request can use more: wait and repeat, or lower its output bound", left)
+	}
+	return fault.New(errorsv1.Reason_REASON_RATE_LIMITED, "the %s limit of the %s (%d%s) %s", dimension, scope, b.GetLimit(), per, remedy).
+		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(b.GetLimit())).
+		With("remaining", fmt.Sprint(left)).With("reset_ms", fmt.Sprint(b.GetResetAfter().AsDuration().Milliseconds())).
+		After(max(wait, time.Millisecond))
 }
 
 // periods are how people say how long a budget is for, what follows, and the names in metadata.
