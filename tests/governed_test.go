@@ -234,7 +234,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%d %v: %s", resp.StatusCode, resp.Header, body)
 		}
 		some := func() (*http.Response, []byte) {
-			return ask(t, m, tokens.Secret, http.MethodPost, "/v1/chat/completions", `{"model":"gpt-5","max_tokens":400,"user":"sim:chunks=300","messages":[{"role":"user","content":"Hi"}]}`)
+			return ask(t, m, tokens.Secret, http.MethodPost, "/v1/chat/completions", `{"model":"gpt-5","max_completion_tokens":400,"user":"sim:chunks=300","messages":[{"role":"user","content":"Hi"}]}`)
 		}
 		if resp, body := some(); resp.StatusCode != 200 {
 			t.Errorf("%d: %s", resp.StatusCode, body)
