@@ -114,12 +114,12 @@ func (a *Attempt) End(err error) {
 // bytesPerToken is what an English text with JSON around it comes to.
 const bytesPerToken = 4
 
-// consumed is the provider's count, or an estimate where it gave none and yet answered. The count that comes before an
-// answer's end is of its beginning only.
+// consumed is the provider's count, or an estimate where it gave none and yet answered. A count that comes before the reason
+// why the answer ended is of its beginning only.
 func (a *Attempt) consumed(err error) (tokens *llmv1.TokenUsage, estimated bool) {
 	u := a.reading.Usage
 	switch {
-	case err == nil && u != nil:
+	case u != nil && (err == nil || a.reading.Finish != llmv1.FinishReason_FINISH_REASON_UNSPECIFIED):
 		return u, false
 	case a.call.ask.Operation == observe.CountTokens, a.status >= 400, a.status == 0 && a.reading.Said == 0:
 		return u, false

@@ -75,6 +75,7 @@ func TestBooksEveryEnd(t *testing.T) {
 		{"a stream whose usage the client didn't ask for", streamAsk, stream(role, text, stop, usage, done), usagev1.Outcome_OUTCOME_COMPLETE, 3, 5, false},
 		{"a stream without a count", streamAsk, stream(role, text, more, stop, done), usagev1.Outcome_OUTCOME_COMPLETE, 17, 3, true},
 		{"cut after content", streamAsk, cut(role, text, more), usagev1.Outcome_OUTCOME_BROKEN, 17, 3, true},
+		{"cut after the count", streamAsk, cut(role, text, stop, usage), usagev1.Outcome_OUTCOME_BROKEN, 3, 5, false},
 		{"garbage after content", streamAsk, cut(role, text, bad), usagev1.Outcome_OUTCOME_BROKEN, 17, 1, true},
 		{"a whole answer that breaks off", ask, brokenOff(answer), usagev1.Outcome_OUTCOME_BROKEN, 14, int64(len(answer)/2+3) / 4, true},
 		{"a whole answer that is garbage", ask, status(200, `{"choices"`), usagev1.Outcome_OUTCOME_BROKEN, 14, 3, true},
