@@ -2,6 +2,7 @@ package rest
 
 import (
 	"regexp"
+	"strings"
 
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -14,8 +15,11 @@ var (
 	position     = regexp.MustCompile(`\(line (\d+:\d+)\)`)
 )
 
-// decodeProblem is the error for a body that doesn't fit the request message.
+// decodeProblem is the error for parameters or a body that doesn't fit the request message.
 func decodeProblem(message string) *fault.Error {
+	if f := queryProblem(message); f != nil {
+		return f
+	}
 	place := ""
 	if m := position.FindStringSubmatch(message); m != nil {
 		place = " (line " + m[1] + ")"
@@ -24,7 +28,22 @@ func decodeProblem(message string) *fault.Error {
 		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s is no field of this message%s; /docs describes it", m[1], place).With("field", m[1])
 	}
 	if m := wrongValue.FindStringSubmatch(message); m != nil {
-		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s has a value of the wrong type%s; /docs describes it", m[1], place).With("field", m[1])
+		field := protoName(m[1])
+		return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s has a value of the wrong type%s; /docs describes it", field, place).With("field", field)
 	}
 	return fault.New(errorsv1.Reason_REASON_INVALID_JSON, "the body isn't valid JSON of this message%s; /docs describes it", place)
+}
+
+// protoName is the name of a field in this surface, by the one that protojson calls it: requestsPerMinute is
+// requests_per_minute.
+func protoName(json string) string {
+	var name strings.Builder
+	for _, r := range json {
+		if r >= 'A' && r <= 'Z' {
+			name.WriteByte('_')
+			r += 'a' - 'A'
+		}
+		name.WriteRune(r)
+	}
+	return name.String()
 }

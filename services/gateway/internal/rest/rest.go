@@ -76,6 +76,7 @@ func NewMux(ctx context.Context, services Services, refuse func(http.ResponseWri
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMarshalerOption(eventStream, &events{JSONPb: json}),
+		runtime.SetQueryParameterParser(new(query)),
 		runtime.WithIncomingHeaderMatcher(steering),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
