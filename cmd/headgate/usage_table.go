@@ -176,7 +176,7 @@ func (a *usageAsk) printSums(w io.Writer, r *usagev1.QueryUsageResponse, sum *us
 		fmt.Fprintln(w, "Nothing was used.")
 		return nil
 	}
-	g := &grid{texts: len(a.by), spare: []string{"CACHED", "FAILED"}}
+	g := &grid{texts: len(a.by), spare: []string{"CACHED", "FAILED", "ATTEMPTS"}}
 	head := a.headings()
 	if a.interval != 0 {
 		g.texts, g.whole = g.texts+1, 1
@@ -184,7 +184,7 @@ func (a *usageAsk) printSums(w io.Writer, r *usagev1.QueryUsageResponse, sum *us
 	if g.texts == 0 {
 		head, g.texts = []string{""}, 1
 	}
-	g.add(append(head, "REQUESTS", "FAILED", "INPUT", "CACHED", "OUTPUT", "USD ")...)
+	g.add(append(head, "REQUESTS", "ATTEMPTS", "FAILED", "INPUT", "CACHED", "OUTPUT", "USD ")...)
 	for _, s := range r.GetSums() {
 		var labels []string
 		if a.interval != 0 {
@@ -220,7 +220,10 @@ func (a *usageAsk) headings() (head []string) {
 }
 
 func figures(s *usagev1.Sum) []string {
-	cost := dollars(s.GetCostUsd())
+	cost := "unpriced"
+	if s.GetCostUsd() != "" {
+		cost = dollars(s.GetCostUsd())
+	}
 	if s.GetUnpriced() > 0 {
 		cost += "*"
 	} else {
@@ -231,7 +234,7 @@ func figures(s *usagev1.Sum) []string {
 		output = "~" + output
 	}
 	return []string{
-		count(s.GetRequests()), count(s.GetFailed()), count(s.GetInputTokens()), count(s.GetCachedInputTokens()), output, cost,
+		count(s.GetRequests()), count(s.GetAttempts()), count(s.GetFailed()), count(s.GetInputTokens()), count(s.GetCachedInputTokens()), output, cost,
 	}
 }
 

@@ -83,12 +83,12 @@ func TestUsageTable(t *testing.T) {
 	t.Parallel()
 	f := &fakeUsage{
 		sums: &usagev1.QueryUsageResponse{Sums: []*usagev1.Sum{
-			{Group: []string{"claude-opus-4-6", "acme"}, Requests: 1234, Failed: 12, InputTokens: 12_345_678, CachedInputTokens: 2_000_000, OutputTokens: 345_678, CostUsd: "62.4441"},
-			{Group: []string{"a\x1b[31m-name", ""}, Requests: 2, InputTokens: 20, OutputTokens: 7, CostUsd: "0", Unpriced: 2, Estimated: 1},
-			{Group: []string{"gpt-5-nano", "globex"}, Requests: 1, InputTokens: 1, CostUsd: "0.00000005"},
+			{Group: []string{"claude-opus-4-6", "acme"}, Requests: 1234, Attempts: 1250, Failed: 12, InputTokens: 12_345_678, CachedInputTokens: 2_000_000, OutputTokens: 345_678, CostUsd: "62.4441"},
+			{Group: []string{"a\x1b[31m-name", ""}, Requests: 2, Attempts: 2, InputTokens: 20, OutputTokens: 7, Unpriced: 2, Estimated: 1},
+			{Group: []string{"gpt-5-nano", "globex"}, Requests: 1, Attempts: 1, InputTokens: 1, CostUsd: "0.00000005"},
 		}},
 		total: &usagev1.Sum{
-			Requests: 1237, Failed: 12, Cached: 3, InputTokens: 12_345_699, CachedInputTokens: 2_000_000, OutputTokens: 345_685,
+			Requests: 1237, Attempts: 1253, Failed: 12, Cached: 3, InputTokens: 12_345_699, CachedInputTokens: 2_000_000, OutputTokens: 345_685,
 			CostUsd: "1062.44410005", Unpriced: 2, Estimated: 1,
 		},
 	}
@@ -98,13 +98,13 @@ func TestUsageTable(t *testing.T) {
 	}
 	want := `Usage since 2026-11-17 17:30 UTC
 
-MODEL            TENANT  REQUESTS  FAILED       INPUT     CACHED    OUTPUT           USD
+MODEL            TENANT  REQUESTS  ATTEMPTS  FAILED       INPUT     CACHED    OUTPUT           USD
 ───────────────────────────────────────────────────────────────────────────────────────
-claude-opus-4-6  acme       1,234      12  12,345,678  2,000,000   345,678     62.444100
-a?[31m-name      –              2       0          20          0        ~7      0.000000*
-gpt-5-nano       globex         1       0           1          0         0     <0.000001
+claude-opus-4-6  acme       1,234     1,250      12  12,345,678  2,000,000   345,678     62.444100
+a?[31m-name      –              2         2       0          20          0        ~7      unpriced*
+gpt-5-nano       globex         1         1       0           1          0         0     <0.000001
 ────────────────────────────────────────────────────────────────────────────────────────
-total                       1,237      12  12,345,699  2,000,000  ~345,685  1,062.444100*
+total                       1,237     1,253      12  12,345,699  2,000,000  ~345,685  1,062.444100*
 
 * 2 attempts have no known price and aren't in the cost
 ~ the tokens of 1 attempts are estimates: the provider gave no count
@@ -142,7 +142,7 @@ func TestUsageTableIsNeverTooWide(t *testing.T) {
 	}{
 		{[]string{"--by", "model"}, []string{long}, []string{"MODEL", "CACHED", "wide-wide-wid"}},
 		{[]string{"--by", "model,tag:team", "--interval", "hour"}, []string{long, "search"}, []string{"2026-11-24 17:30", "TEAM", "12,345.678901*"}},
-		{[]string{"--by", "model,tenant,key", "--interval", "day"}, []string{long, "x", long}, []string{"2026-11-24", "FAILED"}},
+		{[]string{"--by", "model,tenant,key", "--interval", "day"}, []string{long, "x", long}, []string{"2026-11-24", "REQUESTS"}},
 		{[]string{"--by", "none"}, nil, []string{"total"}},
 		{[]string{"--events"}, nil, []string{"wide-wid…", "1,000.000000"}},
 	} {

@@ -532,7 +532,8 @@ type Sum struct {
 	OutputTokens int64 `protobuf:"varint,10,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
 	// The part that was spent on reasoning.
 	ReasoningTokens int64 `protobuf:"varint,11,opt,name=reasoning_tokens,json=reasoningTokens,proto3" json:"reasoning_tokens,omitempty"`
-	// The cost in US dollars, an exact decimal such as 0.000125; of the rows whose price is known.
+	// The cost in US dollars, an exact decimal such as 0.000125; of the rows whose price is known. Empty where there are only
+	// others that consumed something.
 	CostUsd string `protobuf:"bytes,12,opt,name=cost_usd,json=costUsd,proto3" json:"cost_usd,omitempty"`
 	// Attempts that consumed tokens and whose price isn't known: they are not in cost_usd.
 	Unpriced int64 `protobuf:"varint,13,opt,name=unpriced,proto3" json:"unpriced,omitempty"`

@@ -76,7 +76,7 @@ type sum struct {
 	CacheWriteTokens  int64    `json:"cache_write_tokens,omitempty" jsonschema:"The part written to providers' prompt caches."`
 	OutputTokens      int64    `json:"output_tokens" jsonschema:"All output tokens."`
 	ReasoningTokens   int64    `json:"reasoning_tokens,omitempty" jsonschema:"The part spent on reasoning."`
-	CostUSD           string   `json:"cost_usd" jsonschema:"The cost in US dollars, an exact decimal, of the attempts whose price is known."`
+	CostUSD           string   `json:"cost_usd,omitempty" jsonschema:"The cost in US dollars, an exact decimal, of the attempts whose price is known; absent where none is."`
 	Unpriced          int64    `json:"unpriced,omitempty" jsonschema:"Attempts whose price isn't known."`
 	Estimated         int64    `json:"estimated,omitempty" jsonschema:"Attempts whose tokens are an estimate."`
 }

@@ -128,6 +128,8 @@ func scanSum(rows *sql.Rows, q store.Query) (*usagev1.Sum, error) {
 		s.Start = timestamppb.New(time.Unix(stretch, 0))
 	}
 	pico := new(big.Int).Mul(big.NewInt(high), big.NewInt(half))
-	s.CostUsd = price.BigUSD(pico.Add(pico, big.NewInt(low)))
+	if pico.Add(pico, big.NewInt(low)); pico.Sign() != 0 || s.GetUnpriced() == 0 {
+		s.CostUsd = price.BigUSD(pico)
+	}
 	return s, nil
 }

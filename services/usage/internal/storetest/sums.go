@@ -88,7 +88,9 @@ func reference(events []*usagev1.Event, q store.Query) (list []*usagev1.Sum) {
 	var all []*tally
 	for _, t := range tallies {
 		t.sum.Requests = int64(len(t.requests))
-		t.sum.CostUsd = dollars(t.pico)
+		if t.pico.Sign() != 0 || t.sum.GetUnpriced() == 0 {
+			t.sum.CostUsd = dollars(t.pico)
+		}
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b *tally) int {
