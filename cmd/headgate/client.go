@@ -56,7 +56,6 @@ type meshCommand struct {
 func (c *meshCommand) init(e env, name, usage string, service func(Peers) peer.Config) {
 	c.env, c.usage = e, usage
 	c.flags = flag.NewFlagSet(name, flag.ContinueOnError)
-	c.flags.SetOutput(e.stderr)
 	c.mesh = addMeshFlags(c.flags)
 	c.mesh.service = service
 	c.flags.BoolVar(&c.json, "json", false, "print JSON")
@@ -74,7 +73,7 @@ func (c *meshCommand) parse(args []string, want int) ([]string, error) {
 // parseUpTo is parse of at most so many that are no flags.
 func (c *meshCommand) parseUpTo(args []string, most int) (rest []string, err error) {
 	for {
-		if err := c.flags.Parse(args); err != nil {
+		if err := readFlags(c.env, c.flags, args); err != nil {
 			return nil, err
 		}
 		if c.flags.NArg() == 0 {

@@ -15,9 +15,8 @@ func runConfig(_ context.Context, e env, args []string) error {
 		return errors.New("usage: headgate config check|print [--config FILE]")
 	}
 	flags := flag.NewFlagSet("config "+args[0], flag.ContinueOnError)
-	flags.SetOutput(e.stderr)
 	path := configFlag(flags)
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := readFlags(e, flags, args[1:]); err != nil {
 		return err
 	}
 	if flags.NArg() == 1 && *path == "" {

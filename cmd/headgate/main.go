@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +58,7 @@ func main() {
 	err := dispatch(ctx, e, os.Args[1:])
 	stop()
 	runtime.KeepAlive(heap)
-	if err != nil {
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "headgate:", err)
 		os.Exit(1)
 	}

@@ -84,6 +84,8 @@ func fullAgain(b *ratelimitv1.Balance) string {
 	switch after := b.GetResetAfter().AsDuration(); {
 	case b.GetResetAfter() == nil && b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET:
 		return "never"
+	case b.GetDimension() == ratelimitv1.Dimension_DIMENSION_CONCURRENCY && b.GetRemaining() < b.GetLimit():
+		return "as calls end"
 	case after <= 0:
 		return "now"
 	default:

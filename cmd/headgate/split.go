@@ -226,12 +226,11 @@ func newSplitProcess(ctx context.Context, e env, name string, args []string, ext
 // runSim serves `headgate sim`.
 func runSim(ctx context.Context, e env, args []string) error {
 	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
-	flags.SetOutput(e.stderr)
 	addr := flags.String("addr", "127.0.0.1:8089", "where to listen")
 	file := flags.String("config", "", "a YAML file with the simulator's settings (sim/README.md)")
 	faults := flags.String("faults", "", "a script for every request, such as ttft=200ms,chunk_delay=20ms")
 	batchDir := flags.String("batch-dir", "", "where batches are kept over a restart (default: in memory)")
-	if err := flags.Parse(args); err != nil {
+	if err := readFlags(e, flags, args); err != nil {
 		return err
 	}
 	var cfg sim.Config

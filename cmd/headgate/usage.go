@@ -34,11 +34,10 @@ type usageAsk struct {
 // runUsage serves `headgate usage`: what was consumed and what it cost, as a table or as JSON.
 func runUsage(ctx context.Context, e env, args []string) error {
 	flags := flag.NewFlagSet("usage", flag.ContinueOnError)
-	flags.SetOutput(e.stderr)
 	mesh := addMeshFlags(flags)
 	mesh.service = func(p Peers) peer.Config { return p.Usage }
 	read := addUsageFlags(flags)
-	if err := flags.Parse(args); err != nil {
+	if err := readFlags(e, flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
