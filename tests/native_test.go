@@ -35,10 +35,11 @@ type nativeCase struct {
 	// Service is the process that has it in a split mesh; Method the full name.
 	Service, Method string
 	Request         json.RawMessage
-	// HTTP is the REST call: method, path, and whether the request is its body.
+	// HTTP is the REST call: method, path, and whether the request is its body; Content is the body where that is another.
 	HTTP struct {
 		Method, Path string
 		Body         bool
+		Content      json.RawMessage
 	}
 	// Key is whose key is presented: admin (the default), client, viewer, acme (a tenant's administrator), none.
 	Key  string
@@ -87,7 +88,7 @@ func (c *nativeCase) overHTTP(t *testing.T, m *mesh.Mesh, key string) {
 	if c.HTTP.Path == "" {
 		return
 	}
-	body := ""
+	body := string(c.HTTP.Content)
 	if c.HTTP.Body {
 		body = string(c.Request)
 	}

@@ -26,12 +26,15 @@ import (
 const keyUsage = `usage: headgate key create --name NAME [flags]
        headgate key list [--tenant TENANT] [--all] [flags]
        headgate key get ID [flags]
+       headgate key update ID [--name NAME] [--models MODELS] [--rpm N] [--expires TIME] [flags]
+       headgate key rotate ID [--keep TIME] [flags]
        headgate key revoke ID [flags]`
 
 // runKey serves `headgate key`: it manages the keys of a running mesh.
 func runKey(ctx context.Context, e env, args []string) error {
 	verbs := map[string]func(context.Context, env, []string) error{
-		"create": runKeyCreate, "list": runKeyList, "get": runKeyGet, "revoke": runKeyRevoke,
+		"create": runKeyCreate, "list": runKeyList, "get": runKeyGet,
+		"update": runKeyUpdate, "rotate": runKeyRotate, "revoke": runKeyRevoke,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
 		return errors.New(keyUsage)
@@ -78,10 +81,7 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 	flags.StringVar(&r.Name, "name", "", "what people call the key (required)")
 	flags.StringVar(&r.Tenant, "tenant", "", "whose it is (default your own key's tenant, or default)")
 	flags.StringVar(&r.Environment, "env", "", "the `word` after hg_ (default live)")
-	flags.Int64Var(&r.Limits.RequestsPerMinute, "rpm", 0, "requests per minute (default no limit)")
-	flags.Int64Var(&r.Limits.TokensPerMinute, "tpm", 0, "tokens per minute (default no limit)")
-	flags.Int64Var(&r.Limits.ConcurrentRequests, "concurrency", 0, "requests at once (default no limit)")
-	flags.Float64Var(&r.Limits.BudgetUsd, "budget", 0, "US `dollars` that may be spent in a period, such as 10 or 0.50 (default no budget)")
+	limitFlags(flags, r.GetLimits(), "default no limit", "default no budget")
 	period := flags.String("budget-period", "", "what the budget is for: day, month or total, for ever (default month)")
 	role := flags.String("role", "client", "client, viewer or admin")
 	models := flags.String("models", "", "the models it may ask for, such as claude-*,gpt-5 (default all)")
@@ -102,6 +102,22 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 	}
 }
 
+// limitFlags adds the flags of limits; each has the name of its field, too.
+func limitFlags(flags *flag.FlagSet, l *ratelimitv1.Limits, none, noBudget string) {
+	for _, f := range []struct {
+		into              *int64
+		name, field, what string
+	}{
+		{&l.RequestsPerMinute, "rpm", "requests-per-minute", "requests per minute"},
+		{&l.TokensPerMinute, "tpm", "tokens-per-minute", "tokens per minute"},
+		{&l.ConcurrentRequests, "concurrency", "concurrent-requests", "requests at once"},
+	} {
+		flags.Int64Var(f.into, f.name, 0, f.what+" ("+none+")")
+		flags.Int64Var(f.into, f.field, 0, "the same as --"+f.name)
+	}
+	flags.Float64Var(&l.BudgetUsd, "budget", 0, "US `dollars` that may be spent in a period, such as 10 or 0.50 ("+noBudget+")")
+}
+
 func parseRole(s string) (accessv1.Role, error) {
 	if !oneOf(s, "client", "viewer", "admin") {
 		return 0, errors.New("--role has to be client, viewer or admin")
@@ -110,12 +126,15 @@ func parseRole(s string) (accessv1.Role, error) {
 }
 
 func parsePeriod(s string, budget float64) (ratelimitv1.BudgetPeriod, error) {
-	switch {
-	case s == "":
-		return 0, nil
-	case budget == 0:
+	if s != "" && budget == 0 {
 		return 0, errors.New("--budget-period goes with --budget")
-	case !oneOf(s, "day", "month", "total"):
+	}
+	return periodOf(s)
+}
+
+// periodOf is a period by its name; none for the empty one.
+func periodOf(s string) (ratelimitv1.BudgetPeriod, error) {
+	if !oneOf(s, "", "day", "month", "total") {
 		return 0, errors.New("--budget-period has to be day, month or total")
 	}
 	return ratelimitv1.BudgetPeriod(ratelimitv1.BudgetPeriod_value["BUDGET_PERIOD_"+strings.ToUpper(s)]), nil
@@ -139,8 +158,7 @@ func parseExpiry(s string, now time.Time) (*timestamppb.Timestamp, error) {
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
 		return timestamppb.New(at), nil
 	}
-	var days int
-	if n, err := fmt.Sscanf(s+"!", "%dd!", &days); err == nil && n == 1 && days > 0 {
+	if days := wholeDays(s); days > 0 {
 		return timestamppb.New(now.AddDate(0, 0, days)), nil
 	}
 	d, err := time.ParseDuration(s)
@@ -150,8 +168,24 @@ func parseExpiry(s string, now time.Time) (*timestamppb.Timestamp, error) {
 	return timestamppb.New(now.Add(d)), nil
 }
 
+// wholeDays reads a number of days such as 30d; 0 where it isn't one.
+func wholeDays(s string) int {
+	var days int
+	if n, err := fmt.Sscanf(s+"!", "%dd!", &days); err != nil || n != 1 {
+		return 0
+	}
+	return days
+}
+
+// keyWithSecret is an answer in which a secret is shown.
+type keyWithSecret interface {
+	proto.Message
+	GetKey() *keysv1.Key
+	GetSecret() string
+}
+
 // showNew prints the secret alone to standard output, so that a script can take it, and the rest for a person.
-func (c *keyCommand) showNew(made *keysv1.CreateKeyResponse) error {
+func (c *keyCommand) showNew(made keyWithSecret) error {
 	if c.json {
 		return printJSON(c.env.stdout, made)
 	}
@@ -267,6 +301,7 @@ func printKey(w io.Writer, now time.Time, k *keysv1.Key) error {
 		{"state", state(k, now)},
 		{"begins with", k.GetHint()},
 		{"created", when(k.GetCreatedAt(), "") + " by " + k.GetCreatedBy()},
+		{"rotated", rotatedWords(k, now)},
 		{"expires", when(k.GetExpiresAt(), "never")},
 		{"revoked", when(k.GetRevokedAt(), "no")},
 	} {

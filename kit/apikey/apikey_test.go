@@ -75,3 +75,14 @@ func FuzzWellFormed(f *testing.F) {
 		}
 	})
 }
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		apikey.New("ci2"): "ci2", apikey.Hint(apikey.New("live")): "live", "hg_a_": "a", "hg_a": "", "hg__a": "", "hg_A_b": "", "sk-a_b": "", "": "",
+	} {
+		if got := apikey.Environment(text); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	"github.com/headgate-mesh/headgate/kit/apikey"
@@ -46,6 +47,27 @@ func BenchmarkVerify(b *testing.B) {
 				i++ // hashes are random, so each lookup goes to another place
 			}
 		})
+	}
+}
+
+// BenchmarkVerifyTwoSecrets is keys that were all rotated, half of whose callers haven't changed over.
+func BenchmarkVerifyTwoSecrets(b *testing.B) {
+	const n = 10_000
+	h := hasher()
+	old := many(h, n)
+	now := make([]issued, n)
+	for i := range now {
+		now[i] = old[i].rotated(h, time.Now().Add(time.Hour))
+	}
+	k, _ := loaded(b, h, now)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		list := [2][]issued{old, now}[i%2]
+		if _, err := k.Verify(b.Context(), list[i%n].secret); err != nil {
+			b.Fatal(err)
+		}
+		i++
 	}
 }
 

@@ -61,6 +61,17 @@ func (k issued) expiring(at time.Time) issued {
 	return k
 }
 
+// rotated is the key with another secret, beside which the one before is valid until a time; not at all, where that is zero.
+func (k issued) rotated(h *apikey.Hasher, until time.Time) issued {
+	next := issue(h, k.id())
+	next.credential.Key.RotatedAt = timestamppb.New(time.Now())
+	if !until.IsZero() {
+		next.credential.OldSecretHash = k.credential.GetSecretHash()
+		next.credential.Key.OldSecretExpiresAt = timestamppb.New(until)
+	}
+	return next
+}
+
 // many makes n keys.
 func many(h *apikey.Hasher, n int) []issued {
 	list := make([]issued, n)

@@ -5,6 +5,9 @@
 // opened again within a second or so; meanwhile the keyring serves what it knew, flagged as stale, and after a bounded
 // time refuses everybody rather than accept a key that may be revoked by now (promise K1).
 //
+// A key has one secret, or two while callers change over from the old one to the new; when the old one ends the keyring
+// knows by itself, whether the feed holds or not.
+//
 // A key is hashed each time it is asked about, at the gateway and again at the router: that is a third of a microsecond
 // (see the benchmarks), too little for a cache of verified keys, which would have to hold secrets and forget in time.
 package keyring
@@ -77,9 +80,10 @@ func New(client keysv1.KeyServiceClient, hasher *apikey.Hasher, o Options) *Keyr
 	return &Keyring{client: client, hasher: hasher, options: o, start: o.Clock()}
 }
 
-// Verify returns whose key it is. An empty key is MISSING_API_KEY. One that is malformed, unknown, revoked or expired is
-// INVALID_API_KEY. SERVICE_UNAVAILABLE where the keyring doesn't know: before it has heard of any keys, and when it has
-// heard nothing for too long. The principal's Models and Limits are shared and never change.
+// Verify returns whose key it is. An empty key is MISSING_API_KEY. One that is malformed, unknown, revoked or expired, or
+// was replaced and isn't kept any longer, is INVALID_API_KEY. SERVICE_UNAVAILABLE where the keyring doesn't know: before it
+// has heard of any keys, and when it has heard nothing for too long. The principal's Models and Limits are shared and never
+// change.
 func (k *Keyring) Verify(_ context.Context, key string) (auth.Principal, error) {
 	if key == "" {
 		return auth.Principal{}, missingKey()
@@ -109,8 +113,8 @@ func valid(c *credential, now time.Time) (auth.Principal, error) {
 	if c == nil {
 		return auth.Principal{}, invalidKey()
 	}
-	if expires := c.principal.Expires; !expires.IsZero() && !now.Before(expires) {
-		return auth.Principal{}, expiredKey()
+	if c.ended(now) {
+		return auth.Principal{}, c.over(now)
 	}
 	return c.principal, nil
 }
@@ -159,6 +163,14 @@ func missingKey() *fault.Error {
 
 func invalidKey() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid")
+}
+
+// over is why a secret that has ended isn't valid any more.
+func (c *credential) over(now time.Time) *fault.Error {
+	if expires := c.principal.Expires; !expires.IsZero() && now.UnixMicro() >= expires.UnixMicro() {
+		return expiredKey()
+	}
+	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key was replaced by a newer one: use that")
 }
 
 func expiredKey() *fault.Error {

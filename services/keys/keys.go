@@ -1,4 +1,4 @@
-// Package keys is the service that makes, lists and revokes the keys that callers present, and tells every node of the
+// Package keys is the service that makes, lists, changes and revokes the keys that callers present, and tells every node of the
 // mesh about them. One instance serves a mesh: it holds all valid keys in memory, and its SQLite file lets no second one
 // in.
 package keys
@@ -27,7 +27,7 @@ import (
 
 // Deps are what the service is given.
 type Deps struct {
-	// Logger takes a line for each key that was made or revoked. Default: discards.
+	// Logger takes a line for each key that was made, changed or revoked. Default: discards.
 	Logger *slog.Logger
 	// Hasher makes what is stored of a secret; the nodes' keyrings need the same. Required.
 	Hasher *apikey.Hasher
@@ -43,6 +43,7 @@ type Service struct {
 	store store.Store
 	feed  *feed.Feed
 	clock func() time.Time
+	log   *slog.Logger
 	close func() error
 }
 
@@ -67,7 +68,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	}
 	return &Service{
 		api:   &api.Server{Store: st, Feed: f, Hasher: deps.Hasher, Logger: deps.Logger, Clock: deps.Clock},
-		store: st, feed: f, clock: deps.Clock,
+		store: st, feed: f, clock: deps.Clock, log: deps.Logger,
 		close: sync.OnceValue(st.Close),
 	}, nil
 }
@@ -109,7 +110,7 @@ func load(ctx context.Context, st store.Store, now time.Time) ([]*keysv1.Credent
 			return nil, err
 		}
 		for _, k := range page {
-			all = append(all, api.Credential(k))
+			all = append(all, api.Credential(k, now))
 		}
 		if len(page) < q.Limit {
 			return all, nil
@@ -124,10 +125,10 @@ func (s *Service) Register(r grpc.ServiceRegistrar) { keysv1.RegisterKeyServiceS
 // Validate checks a request message of KeyService; other messages pass.
 func (s *Service) Validate(m proto.Message) error { return s.api.Validate(m) }
 
-// sweepEvery is how often expired keys leave memory. Nodes refuse them by their own clocks, at once.
+// sweepEvery is how often expired keys and old secrets leave memory. Nodes refuse them by their own clocks, at once.
 const sweepEvery = time.Minute
 
-// Run lets go of expired keys until ctx ends, and then closes the service: all watches end and so does the use of the
+// Run lets go of expired keys and old secrets until ctx ends, and then closes the service: all watches end and so does the use of the
 // store. It belongs before the server in the order of starting, so that it stops after it; see [Service.Drain].
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
@@ -137,7 +138,9 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return s.Close()
 		case <-tick.C:
-			s.feed.Expire(s.clock())
+			if _, err := s.feed.Expire(s.clock()); err != nil {
+				s.log.ErrorContext(ctx, "letting go of expired keys", "error", err)
+			}
 		}
 	}
 }

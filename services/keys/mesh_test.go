@@ -52,6 +52,11 @@ type mesh struct {
 // switchable is a verifier that is chosen after the server was made.
 type switchable struct{ auth.Verifier }
 
+// VerifyID implements auth.IDVerifier with the one that was chosen.
+func (s *switchable) VerifyID(ctx context.Context, id string) (auth.Principal, error) {
+	return auth.VerifyID(ctx, s.Verifier, id)
+}
+
 // newMesh runs the service on a data directory; an empty one keeps keys in memory.
 func newMesh(t testing.TB, dir string, clock func() time.Time) *mesh {
 	t.Helper()

@@ -25,9 +25,9 @@ type lateNode struct{ auth.Principal }
 // Verify knows one caller.
 func (n *lateNode) Verify(context.Context, string) (auth.Principal, error) { return n.Principal, nil }
 
-// outgoing presents some key.
-func outgoing() context.Context {
-	return metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer x")
+// outgoing presents a key.
+func outgoing(key string) context.Context {
+	return metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+key)
 }
 
 func TestValidate(t *testing.T) {

@@ -27,6 +27,9 @@ import (
 // Key is the administrator's key of every mesh.
 const Key = "hg_test_administrators_key_0123456789"
 
+// Secret is the root secret of every mesh.
+const Secret = "a-secret-for-tests-only-0123456789abcdef"
+
 // ProviderKey is the credential that the simulator accepts.
 const ProviderKey = "sk-canary-provider-0123456789abcdef"
 
@@ -228,7 +231,7 @@ func (m *Mesh) startUpstream(t testing.TB, h http.Handler) {
 
 func (m *Mesh) config(dir, batch string) string {
 	return fmt.Sprintf(`data_dir: %s
-secret: a-secret-for-tests-only-0123456789abcdef
+secret: %s
 listen:
   http: {addr: "%s"}
   grpc: {addr: "%s"}
@@ -242,7 +245,7 @@ providers:
   vllm: {kind: vllm, api_key: "%s", endpoints: ["http://%s/vllm"]}
   tgi: {kind: tgi, api_key: "%s", endpoints: ["http://%s/tgi"]}
   compatible: {kind: openai_compatible, api_key: "%s", base_url: "http://%s/vllm/v1"}
-`, dir, m.HTTP, m.GRPC, m.Ops, m.GRPC, cmp.Or(batch, QuickPolls), ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
+`, dir, Secret, m.HTTP, m.GRPC, m.Ops, m.GRPC, cmp.Or(batch, QuickPolls), ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream, ProviderKey, m.Upstream)
 }
 
 func (m *Mesh) run(t testing.TB, env []string, args ...string) {

@@ -13,6 +13,8 @@ import (
 	v11 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -50,9 +52,13 @@ type Key struct {
 	// The id of the key that made it.
 	CreatedBy string `protobuf:"bytes,10,opt,name=created_by,json=createdBy,proto3" json:"created_by,omitempty"`
 	// The secret's beginning, enough to recognise it by: hg_live_4fT9.
-	Hint          string `protobuf:"bytes,11,opt,name=hint,proto3" json:"hint,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Hint string `protobuf:"bytes,11,opt,name=hint,proto3" json:"hint,omitempty"`
+	// When it got the secret that it has now; unset means when it was made.
+	RotatedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=rotated_at,json=rotatedAt,proto3" json:"rotated_at,omitempty"`
+	// Until when the secret before that is valid, too. Unset where there was none or it ended at once.
+	OldSecretExpiresAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=old_secret_expires_at,json=oldSecretExpiresAt,proto3" json:"old_secret_expires_at,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Key) Reset() {
@@ -160,6 +166,20 @@ func (x *Key) GetHint() string {
 		return x.Hint
 	}
 	return ""
+}
+
+func (x *Key) GetRotatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RotatedAt
+	}
+	return nil
+}
+
+func (x *Key) GetOldSecretExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldSecretExpiresAt
+	}
+	return nil
 }
 
 // CreateKeyRequest is a key to be made.
@@ -629,6 +649,333 @@ func (x *RevokeKeyResponse) GetKey() *Key {
 	return nil
 }
 
+// UpdateKeyRequest changes a key. Errors name fields as they are called within the key.
+type UpdateKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id, and what becomes of it: name, models, limits and expires_at, with the bounds of CreateKeyRequest. Models that
+	// are named and empty mean all that the caller may ask for, a limit that is named and 0 is as the caller's own, and
+	// expires_at that is named and unset means never, or when the caller's own does. Tenant, role and environment can't be
+	// changed.
+	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// What to change: name, models, limits or one of its fields (limits.requests_per_minute), expires_at; * for all of them.
+	// Default: the fields that are set in the key; over REST, those that are in the body, null or empty included.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateKeyRequest) Reset() {
+	*x = UpdateKeyRequest{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateKeyRequest) ProtoMessage() {}
+
+func (x *UpdateKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateKeyRequest.ProtoReflect.Descriptor instead.
+func (*UpdateKeyRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UpdateKeyRequest) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *UpdateKeyRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// UpdateKeyResponse is the changed key.
+type UpdateKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Key           *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateKeyResponse) Reset() {
+	*x = UpdateKeyResponse{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateKeyResponse) ProtoMessage() {}
+
+func (x *UpdateKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateKeyResponse.ProtoReflect.Descriptor instead.
+func (*UpdateKeyResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UpdateKeyResponse) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// RotateKeyRequest asks for another secret.
+type RotateKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's id. Required.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// How long the old secret stays valid, too, so that deployments can change over: 0 to 7 days. Default 0, which ends it at
+	// once.
+	KeepOldFor    *durationpb.Duration `protobuf:"bytes,2,opt,name=keep_old_for,json=keepOldFor,proto3" json:"keep_old_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateKeyRequest) Reset() {
+	*x = RotateKeyRequest{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateKeyRequest) ProtoMessage() {}
+
+func (x *RotateKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateKeyRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RotateKeyRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RotateKeyRequest) GetKeepOldFor() *durationpb.Duration {
+	if x != nil {
+		return x.KeepOldFor
+	}
+	return nil
+}
+
+// RotateKeyResponse is the key with its new secret.
+type RotateKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// What callers present from now on, shown this once.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateKeyResponse) Reset() {
+	*x = RotateKeyResponse{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateKeyResponse) ProtoMessage() {}
+
+func (x *RotateKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateKeyResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RotateKeyResponse) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *RotateKeyResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+// VerifyKeyRequest asks about a secret.
+type VerifyKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// HMAC-SHA-256 of the secret, as in Credential. 32 bytes, required.
+	SecretHash    []byte `protobuf:"bytes,1,opt,name=secret_hash,json=secretHash,proto3" json:"secret_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyKeyRequest) Reset() {
+	*x = VerifyKeyRequest{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyKeyRequest) ProtoMessage() {}
+
+func (x *VerifyKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyKeyRequest.ProtoReflect.Descriptor instead.
+func (*VerifyKeyRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *VerifyKeyRequest) GetSecretHash() []byte {
+	if x != nil {
+		return x.SecretHash
+	}
+	return nil
+}
+
+// VerifyKeyResponse is what is known of a secret.
+type VerifyKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it may be used now.
+	Valid bool `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`
+	// The key it belongs to, also one that was revoked or has expired; unset where it is no key's, or was replaced and its
+	// time is over.
+	Key *Key `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// When it ends by itself: with the key, or before, where it was replaced. Unset means never.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyKeyResponse) Reset() {
+	*x = VerifyKeyResponse{}
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyKeyResponse) ProtoMessage() {}
+
+func (x *VerifyKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyKeyResponse.ProtoReflect.Descriptor instead.
+func (*VerifyKeyResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *VerifyKeyResponse) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
+func (x *VerifyKeyResponse) GetKey() *Key {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *VerifyKeyResponse) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
 // WatchRequest asks for all keys and their changes.
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -638,7 +985,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[9]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +997,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[9]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +1010,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{9}
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{15}
 }
 
 // WatchResponse is a part of the snapshot, or a change.
@@ -681,7 +1028,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[10]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +1040,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[10]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +1053,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{10}
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchResponse) GetCredentials() []*Credential {
@@ -730,20 +1077,23 @@ func (x *WatchResponse) GetSnapshotComplete() bool {
 	return false
 }
 
-// Credential is a key and how to recognise its secret.
+// Credential is a key and how to recognise its secrets.
 type Credential struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key.
 	Key *Key `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// HMAC-SHA-256 of the secret, under a key that is derived from the mesh's root secret. 32 bytes.
-	SecretHash    []byte `protobuf:"bytes,2,opt,name=secret_hash,json=secretHash,proto3" json:"secret_hash,omitempty"`
+	SecretHash []byte `protobuf:"bytes,2,opt,name=secret_hash,json=secretHash,proto3" json:"secret_hash,omitempty"`
+	// The same of the secret before, which is valid until the key's old_secret_expires_at. 32 bytes, or none where it ended.
+	// Hashes that a message about a key doesn't name aren't the key's any more.
+	OldSecretHash []byte `protobuf:"bytes,3,opt,name=old_secret_hash,json=oldSecretHash,proto3" json:"old_secret_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[11]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +1105,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_keys_v1_keys_proto_msgTypes[11]
+	mi := &file_headgate_keys_v1_keys_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +1118,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{11}
+	return file_headgate_keys_v1_keys_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Credential) GetKey() *Key {
@@ -785,11 +1135,18 @@ func (x *Credential) GetSecretHash() []byte {
 	return nil
 }
 
+func (x *Credential) GetOldSecretHash() []byte {
+	if x != nil {
+		return x.OldSecretHash
+	}
+	return nil
+}
+
 var File_headgate_keys_v1_keys_proto protoreflect.FileDescriptor
 
 const file_headgate_keys_v1_keys_proto_rawDesc = "" +
 	"\n" +
-	"\x1bheadgate/keys/v1/keys.proto\x12\x10headgate.keys.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fheadgate/access/v1/access.proto\x1a\"headgate/ratelimit/v1/limits.proto\"\xa2\x03\n" +
+	"\x1bheadgate/keys/v1/keys.proto\x12\x10headgate.keys.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fheadgate/access/v1/access.proto\x1a\"headgate/ratelimit/v1/limits.proto\"\xac\x04\n" +
 	"\x03Key\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -806,7 +1163,10 @@ const file_headgate_keys_v1_keys_proto_rawDesc = "" +
 	"\n" +
 	"created_by\x18\n" +
 	" \x01(\tR\tcreatedBy\x12\x12\n" +
-	"\x04hint\x18\v \x01(\tR\x04hint\"\x98\x02\n" +
+	"\x04hint\x18\v \x01(\tR\x04hint\x129\n" +
+	"\n" +
+	"rotated_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\trotatedAt\x12M\n" +
+	"\x15old_secret_expires_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x12oldSecretExpiresAt\"\x98\x02\n" +
 	"\x10CreateKeyRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12,\n" +
@@ -835,18 +1195,40 @@ const file_headgate_keys_v1_keys_proto_rawDesc = "" +
 	"\x10RevokeKeyRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"<\n" +
 	"\x11RevokeKeyResponse\x12'\n" +
-	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\"\x0e\n" +
+	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\"x\n" +
+	"\x10UpdateKeyRequest\x12'\n" +
+	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"<\n" +
+	"\x11UpdateKeyResponse\x12'\n" +
+	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\"_\n" +
+	"\x10RotateKeyRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
+	"\fkeep_old_for\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"keepOldFor\"T\n" +
+	"\x11RotateKeyResponse\x12'\n" +
+	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"3\n" +
+	"\x10VerifyKeyRequest\x12\x1f\n" +
+	"\vsecret_hash\x18\x01 \x01(\fR\n" +
+	"secretHash\"\x8d\x01\n" +
+	"\x11VerifyKeyResponse\x12\x14\n" +
+	"\x05valid\x18\x01 \x01(\bR\x05valid\x12'\n" +
+	"\x03key\x18\x02 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\x129\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x0e\n" +
 	"\fWatchRequest\"\x9d\x01\n" +
 	"\rWatchResponse\x12>\n" +
 	"\vcredentials\x18\x01 \x03(\v2\x1c.headgate.keys.v1.CredentialR\vcredentials\x12\x1f\n" +
 	"\vrevoked_ids\x18\x02 \x03(\tR\n" +
 	"revokedIds\x12+\n" +
-	"\x11snapshot_complete\x18\x03 \x01(\bR\x10snapshotComplete\"V\n" +
+	"\x11snapshot_complete\x18\x03 \x01(\bR\x10snapshotComplete\"~\n" +
 	"\n" +
 	"Credential\x12'\n" +
 	"\x03key\x18\x01 \x01(\v2\x15.headgate.keys.v1.KeyR\x03key\x12\x1f\n" +
 	"\vsecret_hash\x18\x02 \x01(\fR\n" +
-	"secretHash2\xca\x03\n" +
+	"secretHash\x12&\n" +
+	"\x0fold_secret_hash\x18\x03 \x01(\fR\roldSecretHash2\xde\x05\n" +
 	"\n" +
 	"KeyService\x12]\n" +
 	"\tCreateKey\x12\".headgate.keys.v1.CreateKeyRequest\x1a#.headgate.keys.v1.CreateKeyResponse\"\a\xea\xff\x1b\x03\n" +
@@ -856,7 +1238,12 @@ const file_headgate_keys_v1_keys_proto_rawDesc = "" +
 	"\bListKeys\x12!.headgate.keys.v1.ListKeysRequest\x1a\".headgate.keys.v1.ListKeysResponse\"\b\xea\xff\x1b\x04\n" +
 	"\x02\x02\x03\x12]\n" +
 	"\tRevokeKey\x12\".headgate.keys.v1.RevokeKeyRequest\x1a#.headgate.keys.v1.RevokeKeyResponse\"\a\xea\xff\x1b\x03\n" +
-	"\x01\x02\x12J\n" +
+	"\x01\x02\x12]\n" +
+	"\tUpdateKey\x12\".headgate.keys.v1.UpdateKeyRequest\x1a#.headgate.keys.v1.UpdateKeyResponse\"\a\xea\xff\x1b\x03\n" +
+	"\x01\x02\x12]\n" +
+	"\tRotateKey\x12\".headgate.keys.v1.RotateKeyRequest\x1a#.headgate.keys.v1.RotateKeyResponse\"\a\xea\xff\x1b\x03\n" +
+	"\x01\x02\x12T\n" +
+	"\tVerifyKey\x12\".headgate.keys.v1.VerifyKeyRequest\x1a#.headgate.keys.v1.VerifyKeyResponse\x12J\n" +
 	"\x05Watch\x12\x1e.headgate.keys.v1.WatchRequest\x1a\x1f.headgate.keys.v1.WatchResponse0\x01B6Z4github.com/headgate-mesh/headgate/gen/keys/v1;keysv1b\x06proto3"
 
 var (
@@ -871,7 +1258,7 @@ func file_headgate_keys_v1_keys_proto_rawDescGZIP() []byte {
 	return file_headgate_keys_v1_keys_proto_rawDescData
 }
 
-var file_headgate_keys_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_headgate_keys_v1_keys_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_headgate_keys_v1_keys_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: headgate.keys.v1.Key
 	(*CreateKeyRequest)(nil),      // 1: headgate.keys.v1.CreateKeyRequest
@@ -882,43 +1269,66 @@ var file_headgate_keys_v1_keys_proto_goTypes = []any{
 	(*ListKeysResponse)(nil),      // 6: headgate.keys.v1.ListKeysResponse
 	(*RevokeKeyRequest)(nil),      // 7: headgate.keys.v1.RevokeKeyRequest
 	(*RevokeKeyResponse)(nil),     // 8: headgate.keys.v1.RevokeKeyResponse
-	(*WatchRequest)(nil),          // 9: headgate.keys.v1.WatchRequest
-	(*WatchResponse)(nil),         // 10: headgate.keys.v1.WatchResponse
-	(*Credential)(nil),            // 11: headgate.keys.v1.Credential
-	(v1.Role)(0),                  // 12: headgate.access.v1.Role
-	(*v11.Limits)(nil),            // 13: headgate.ratelimit.v1.Limits
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*UpdateKeyRequest)(nil),      // 9: headgate.keys.v1.UpdateKeyRequest
+	(*UpdateKeyResponse)(nil),     // 10: headgate.keys.v1.UpdateKeyResponse
+	(*RotateKeyRequest)(nil),      // 11: headgate.keys.v1.RotateKeyRequest
+	(*RotateKeyResponse)(nil),     // 12: headgate.keys.v1.RotateKeyResponse
+	(*VerifyKeyRequest)(nil),      // 13: headgate.keys.v1.VerifyKeyRequest
+	(*VerifyKeyResponse)(nil),     // 14: headgate.keys.v1.VerifyKeyResponse
+	(*WatchRequest)(nil),          // 15: headgate.keys.v1.WatchRequest
+	(*WatchResponse)(nil),         // 16: headgate.keys.v1.WatchResponse
+	(*Credential)(nil),            // 17: headgate.keys.v1.Credential
+	(v1.Role)(0),                  // 18: headgate.access.v1.Role
+	(*v11.Limits)(nil),            // 19: headgate.ratelimit.v1.Limits
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 21: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_headgate_keys_v1_keys_proto_depIdxs = []int32{
-	12, // 0: headgate.keys.v1.Key.role:type_name -> headgate.access.v1.Role
-	13, // 1: headgate.keys.v1.Key.limits:type_name -> headgate.ratelimit.v1.Limits
-	14, // 2: headgate.keys.v1.Key.created_at:type_name -> google.protobuf.Timestamp
-	14, // 3: headgate.keys.v1.Key.expires_at:type_name -> google.protobuf.Timestamp
-	14, // 4: headgate.keys.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
-	12, // 5: headgate.keys.v1.CreateKeyRequest.role:type_name -> headgate.access.v1.Role
-	13, // 6: headgate.keys.v1.CreateKeyRequest.limits:type_name -> headgate.ratelimit.v1.Limits
-	14, // 7: headgate.keys.v1.CreateKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
-	0,  // 8: headgate.keys.v1.CreateKeyResponse.key:type_name -> headgate.keys.v1.Key
-	0,  // 9: headgate.keys.v1.GetKeyResponse.key:type_name -> headgate.keys.v1.Key
-	0,  // 10: headgate.keys.v1.ListKeysResponse.keys:type_name -> headgate.keys.v1.Key
-	0,  // 11: headgate.keys.v1.RevokeKeyResponse.key:type_name -> headgate.keys.v1.Key
-	11, // 12: headgate.keys.v1.WatchResponse.credentials:type_name -> headgate.keys.v1.Credential
-	0,  // 13: headgate.keys.v1.Credential.key:type_name -> headgate.keys.v1.Key
-	1,  // 14: headgate.keys.v1.KeyService.CreateKey:input_type -> headgate.keys.v1.CreateKeyRequest
-	3,  // 15: headgate.keys.v1.KeyService.GetKey:input_type -> headgate.keys.v1.GetKeyRequest
-	5,  // 16: headgate.keys.v1.KeyService.ListKeys:input_type -> headgate.keys.v1.ListKeysRequest
-	7,  // 17: headgate.keys.v1.KeyService.RevokeKey:input_type -> headgate.keys.v1.RevokeKeyRequest
-	9,  // 18: headgate.keys.v1.KeyService.Watch:input_type -> headgate.keys.v1.WatchRequest
-	2,  // 19: headgate.keys.v1.KeyService.CreateKey:output_type -> headgate.keys.v1.CreateKeyResponse
-	4,  // 20: headgate.keys.v1.KeyService.GetKey:output_type -> headgate.keys.v1.GetKeyResponse
-	6,  // 21: headgate.keys.v1.KeyService.ListKeys:output_type -> headgate.keys.v1.ListKeysResponse
-	8,  // 22: headgate.keys.v1.KeyService.RevokeKey:output_type -> headgate.keys.v1.RevokeKeyResponse
-	10, // 23: headgate.keys.v1.KeyService.Watch:output_type -> headgate.keys.v1.WatchResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	18, // 0: headgate.keys.v1.Key.role:type_name -> headgate.access.v1.Role
+	19, // 1: headgate.keys.v1.Key.limits:type_name -> headgate.ratelimit.v1.Limits
+	20, // 2: headgate.keys.v1.Key.created_at:type_name -> google.protobuf.Timestamp
+	20, // 3: headgate.keys.v1.Key.expires_at:type_name -> google.protobuf.Timestamp
+	20, // 4: headgate.keys.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
+	20, // 5: headgate.keys.v1.Key.rotated_at:type_name -> google.protobuf.Timestamp
+	20, // 6: headgate.keys.v1.Key.old_secret_expires_at:type_name -> google.protobuf.Timestamp
+	18, // 7: headgate.keys.v1.CreateKeyRequest.role:type_name -> headgate.access.v1.Role
+	19, // 8: headgate.keys.v1.CreateKeyRequest.limits:type_name -> headgate.ratelimit.v1.Limits
+	20, // 9: headgate.keys.v1.CreateKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 10: headgate.keys.v1.CreateKeyResponse.key:type_name -> headgate.keys.v1.Key
+	0,  // 11: headgate.keys.v1.GetKeyResponse.key:type_name -> headgate.keys.v1.Key
+	0,  // 12: headgate.keys.v1.ListKeysResponse.keys:type_name -> headgate.keys.v1.Key
+	0,  // 13: headgate.keys.v1.RevokeKeyResponse.key:type_name -> headgate.keys.v1.Key
+	0,  // 14: headgate.keys.v1.UpdateKeyRequest.key:type_name -> headgate.keys.v1.Key
+	21, // 15: headgate.keys.v1.UpdateKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 16: headgate.keys.v1.UpdateKeyResponse.key:type_name -> headgate.keys.v1.Key
+	22, // 17: headgate.keys.v1.RotateKeyRequest.keep_old_for:type_name -> google.protobuf.Duration
+	0,  // 18: headgate.keys.v1.RotateKeyResponse.key:type_name -> headgate.keys.v1.Key
+	0,  // 19: headgate.keys.v1.VerifyKeyResponse.key:type_name -> headgate.keys.v1.Key
+	20, // 20: headgate.keys.v1.VerifyKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
+	17, // 21: headgate.keys.v1.WatchResponse.credentials:type_name -> headgate.keys.v1.Credential
+	0,  // 22: headgate.keys.v1.Credential.key:type_name -> headgate.keys.v1.Key
+	1,  // 23: headgate.keys.v1.KeyService.CreateKey:input_type -> headgate.keys.v1.CreateKeyRequest
+	3,  // 24: headgate.keys.v1.KeyService.GetKey:input_type -> headgate.keys.v1.GetKeyRequest
+	5,  // 25: headgate.keys.v1.KeyService.ListKeys:input_type -> headgate.keys.v1.ListKeysRequest
+	7,  // 26: headgate.keys.v1.KeyService.RevokeKey:input_type -> headgate.keys.v1.RevokeKeyRequest
+	9,  // 27: headgate.keys.v1.KeyService.UpdateKey:input_type -> headgate.keys.v1.UpdateKeyRequest
+	11, // 28: headgate.keys.v1.KeyService.RotateKey:input_type -> headgate.keys.v1.RotateKeyRequest
+	13, // 29: headgate.keys.v1.KeyService.VerifyKey:input_type -> headgate.keys.v1.VerifyKeyRequest
+	15, // 30: headgate.keys.v1.KeyService.Watch:input_type -> headgate.keys.v1.WatchRequest
+	2,  // 31: headgate.keys.v1.KeyService.CreateKey:output_type -> headgate.keys.v1.CreateKeyResponse
+	4,  // 32: headgate.keys.v1.KeyService.GetKey:output_type -> headgate.keys.v1.GetKeyResponse
+	6,  // 33: headgate.keys.v1.KeyService.ListKeys:output_type -> headgate.keys.v1.ListKeysResponse
+	8,  // 34: headgate.keys.v1.KeyService.RevokeKey:output_type -> headgate.keys.v1.RevokeKeyResponse
+	10, // 35: headgate.keys.v1.KeyService.UpdateKey:output_type -> headgate.keys.v1.UpdateKeyResponse
+	12, // 36: headgate.keys.v1.KeyService.RotateKey:output_type -> headgate.keys.v1.RotateKeyResponse
+	14, // 37: headgate.keys.v1.KeyService.VerifyKey:output_type -> headgate.keys.v1.VerifyKeyResponse
+	16, // 38: headgate.keys.v1.KeyService.Watch:output_type -> headgate.keys.v1.WatchResponse
+	31, // [31:39] is the sub-list for method output_type
+	23, // [23:31] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_headgate_keys_v1_keys_proto_init() }
@@ -932,7 +1342,7 @@ func file_headgate_keys_v1_keys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_keys_v1_keys_proto_rawDesc), len(file_headgate_keys_v1_keys_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

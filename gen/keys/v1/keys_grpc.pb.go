@@ -25,6 +25,9 @@ const (
 	KeyService_GetKey_FullMethodName    = "/headgate.keys.v1.KeyService/GetKey"
 	KeyService_ListKeys_FullMethodName  = "/headgate.keys.v1.KeyService/ListKeys"
 	KeyService_RevokeKey_FullMethodName = "/headgate.keys.v1.KeyService/RevokeKey"
+	KeyService_UpdateKey_FullMethodName = "/headgate.keys.v1.KeyService/UpdateKey"
+	KeyService_RotateKey_FullMethodName = "/headgate.keys.v1.KeyService/RotateKey"
+	KeyService_VerifyKey_FullMethodName = "/headgate.keys.v1.KeyService/VerifyKey"
 	KeyService_Watch_FullMethodName     = "/headgate.keys.v1.KeyService/Watch"
 )
 
@@ -32,8 +35,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// KeyService makes, lists and revokes keys. Nobody can make a key that may do more than their own: not of another
-// tenant, role or model, and without higher limits.
+// KeyService makes, lists, changes and revokes keys. Nobody can make a key that may do more than their own, or make one
+// do more: not of another tenant, role or model, and without higher limits.
 type KeyServiceClient interface {
 	// CreateKey makes a key and returns its secret, which is shown this once and stored nowhere.
 	CreateKey(ctx context.Context, in *CreateKeyRequest, opts ...grpc.CallOption) (*CreateKeyResponse, error)
@@ -43,6 +46,22 @@ type KeyServiceClient interface {
 	ListKeys(ctx context.Context, in *ListKeysRequest, opts ...grpc.CallOption) (*ListKeysResponse, error)
 	// RevokeKey ends a key for good: every node refuses it within a second. Revoking it again changes nothing.
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
+	// UpdateKey changes the name, models, limits and expiry of a key; every node goes by it within a second, calls under way
+	// go on as they began. What update_mask names is changed and nothing else, so that two who change different fields at
+	// the same time don't undo each other. Neither the key before nor what becomes of it may exceed the caller's own rights:
+	// EXCEEDS_OWN_RIGHTS, and nobody widens their own key. A key that has expired is valid again where the change sets
+	// expires_at to a time to come, with the secret it had; without that, and once it is revoked, it is refused with
+	// FAILED_PRECONDITION (UNSUPPORTED).
+	UpdateKey(ctx context.Context, in *UpdateKeyRequest, opts ...grpc.CallOption) (*UpdateKeyResponse, error)
+	// RotateKey gives a key another secret, which is shown this once; everything else of the key stays, its id, limits,
+	// budget and usage too. The old secret ends at once, or after keep_old_for. At most two secrets are valid: rotating again
+	// ends the oldest. Only administrators rotate keys, their own included: whoever stole a key can't lock its owner out with
+	// it. A key that may do more than the caller's own is refused with EXCEEDS_OWN_RIGHTS, one that was revoked or has expired
+	// with FAILED_PRECONDITION (UNSUPPORTED).
+	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
+	// VerifyKey tells whose a secret is, for peers that don't watch. No secret travels: the peer checks its form, which needs
+	// nobody, and sends its hash. It doesn't know the administrator's key from the environment, which is no key of the store.
+	VerifyKey(ctx context.Context, in *VerifyKeyRequest, opts ...grpc.CallOption) (*VerifyKeyResponse, error)
 	// Watch sends every valid key, then each change as it happens, and something at least every second.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
@@ -95,6 +114,36 @@ func (c *keyServiceClient) RevokeKey(ctx context.Context, in *RevokeKeyRequest, 
 	return out, nil
 }
 
+func (c *keyServiceClient) UpdateKey(ctx context.Context, in *UpdateKeyRequest, opts ...grpc.CallOption) (*UpdateKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateKeyResponse)
+	err := c.cc.Invoke(ctx, KeyService_UpdateKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyServiceClient) RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateKeyResponse)
+	err := c.cc.Invoke(ctx, KeyService_RotateKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyServiceClient) VerifyKey(ctx context.Context, in *VerifyKeyRequest, opts ...grpc.CallOption) (*VerifyKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyKeyResponse)
+	err := c.cc.Invoke(ctx, KeyService_VerifyKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *keyServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &KeyService_ServiceDesc.Streams[0], KeyService_Watch_FullMethodName, cOpts...)
@@ -118,8 +167,8 @@ type KeyService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 // All implementations must embed UnimplementedKeyServiceServer
 // for forward compatibility.
 //
-// KeyService makes, lists and revokes keys. Nobody can make a key that may do more than their own: not of another
-// tenant, role or model, and without higher limits.
+// KeyService makes, lists, changes and revokes keys. Nobody can make a key that may do more than their own, or make one
+// do more: not of another tenant, role or model, and without higher limits.
 type KeyServiceServer interface {
 	// CreateKey makes a key and returns its secret, which is shown this once and stored nowhere.
 	CreateKey(context.Context, *CreateKeyRequest) (*CreateKeyResponse, error)
@@ -129,6 +178,22 @@ type KeyServiceServer interface {
 	ListKeys(context.Context, *ListKeysRequest) (*ListKeysResponse, error)
 	// RevokeKey ends a key for good: every node refuses it within a second. Revoking it again changes nothing.
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
+	// UpdateKey changes the name, models, limits and expiry of a key; every node goes by it within a second, calls under way
+	// go on as they began. What update_mask names is changed and nothing else, so that two who change different fields at
+	// the same time don't undo each other. Neither the key before nor what becomes of it may exceed the caller's own rights:
+	// EXCEEDS_OWN_RIGHTS, and nobody widens their own key. A key that has expired is valid again where the change sets
+	// expires_at to a time to come, with the secret it had; without that, and once it is revoked, it is refused with
+	// FAILED_PRECONDITION (UNSUPPORTED).
+	UpdateKey(context.Context, *UpdateKeyRequest) (*UpdateKeyResponse, error)
+	// RotateKey gives a key another secret, which is shown this once; everything else of the key stays, its id, limits,
+	// budget and usage too. The old secret ends at once, or after keep_old_for. At most two secrets are valid: rotating again
+	// ends the oldest. Only administrators rotate keys, their own included: whoever stole a key can't lock its owner out with
+	// it. A key that may do more than the caller's own is refused with EXCEEDS_OWN_RIGHTS, one that was revoked or has expired
+	// with FAILED_PRECONDITION (UNSUPPORTED).
+	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
+	// VerifyKey tells whose a secret is, for peers that don't watch. No secret travels: the peer checks its form, which needs
+	// nobody, and sends its hash. It doesn't know the administrator's key from the environment, which is no key of the store.
+	VerifyKey(context.Context, *VerifyKeyRequest) (*VerifyKeyResponse, error)
 	// Watch sends every valid key, then each change as it happens, and something at least every second.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedKeyServiceServer()
@@ -152,6 +217,15 @@ func (UnimplementedKeyServiceServer) ListKeys(context.Context, *ListKeysRequest)
 }
 func (UnimplementedKeyServiceServer) RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeKey not implemented")
+}
+func (UnimplementedKeyServiceServer) UpdateKey(context.Context, *UpdateKeyRequest) (*UpdateKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateKey not implemented")
+}
+func (UnimplementedKeyServiceServer) RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateKey not implemented")
+}
+func (UnimplementedKeyServiceServer) VerifyKey(context.Context, *VerifyKeyRequest) (*VerifyKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyKey not implemented")
 }
 func (UnimplementedKeyServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
@@ -249,6 +323,60 @@ func _KeyService_RevokeKey_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyService_UpdateKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).UpdateKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_UpdateKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).UpdateKey(ctx, req.(*UpdateKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyService_RotateKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).RotateKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_RotateKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).RotateKey(ctx, req.(*RotateKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyService_VerifyKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyServiceServer).VerifyKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyService_VerifyKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyServiceServer).VerifyKey(ctx, req.(*VerifyKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _KeyService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -282,6 +410,18 @@ var KeyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokeKey",
 			Handler:    _KeyService_RevokeKey_Handler,
+		},
+		{
+			MethodName: "UpdateKey",
+			Handler:    _KeyService_UpdateKey_Handler,
+		},
+		{
+			MethodName: "RotateKey",
+			Handler:    _KeyService_RotateKey_Handler,
+		},
+		{
+			MethodName: "VerifyKey",
+			Handler:    _KeyService_VerifyKey_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

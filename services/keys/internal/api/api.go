@@ -37,13 +37,17 @@ type Server struct {
 // unknown, and the feed might miss it.
 const changeTime = 10 * time.Second
 
-// change runs f alone among changes.
-func (s *Server) change(ctx context.Context, f func(ctx context.Context) error) error {
+// change runs f alone among changes, with the caller as their key is kept at that moment.
+func (s *Server) change(ctx context.Context, p auth.Principal, f func(ctx context.Context, p auth.Principal) error) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTime)
 	defer cancel()
-	return f(ctx)
+	p, err := s.present(ctx, p)
+	if err != nil {
+		return err
+	}
+	return f(ctx, p)
 }
 
 // caller is whoever presented a key with this call.
@@ -71,18 +75,6 @@ func writer(ctx context.Context) (auth.Principal, error) {
 		return p, err
 	}
 	return p, rights.Writes(p)
-}
-
-// stillValid refuses a key that was revoked while its call was on the way: nodes hear of it within a second, and nobody
-// may make a new key in that second. It is asked among changes.
-func (s *Server) stillValid(p auth.Principal) error {
-	if rights.Operator(p) {
-		return nil // the administrator's key from the environment; no store holds it
-	}
-	if s.Feed.Valid(p.KeyID, s.Clock()) {
-		return nil
-	}
-	return fault.New(errorsv1.Reason_REASON_INVALID_API_KEY, "the API key isn't valid any more")
 }
 
 // notFound is for a key that doesn't exist or is another tenant's: the two aren't told apart.

@@ -7,6 +7,7 @@ import (
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/money"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
@@ -16,13 +17,17 @@ func Message(k store.Key) *keysv1.Key {
 	return &keysv1.Key{
 		Id: k.ID, Name: k.Name, Tenant: k.Tenant, Role: k.Role, Models: k.Models, Limits: limits(k.Limits),
 		CreatedAt: timestamp(k.Created), ExpiresAt: timestamp(k.Expires), RevokedAt: timestamp(k.Revoked),
-		CreatedBy: k.CreatedBy, Hint: k.Hint,
+		CreatedBy: k.CreatedBy, Hint: k.Hint, RotatedAt: timestamp(k.Rotated), OldSecretExpiresAt: timestamp(k.OldUntil),
 	}
 }
 
-// Credential is a key as nodes see it.
-func Credential(k store.Key) *keysv1.Credential {
-	return &keysv1.Credential{Key: Message(k), SecretHash: k.Hash[:]}
+// Credential is a key as nodes see it, without a secret that has ended by now.
+func Credential(k store.Key, now time.Time) *keysv1.Credential {
+	c := &keysv1.Credential{Key: Message(k), SecretHash: k.Hash[:]}
+	if old := k.Old(now); old != (apikey.Hash{}) {
+		c.OldSecretHash = old[:]
+	}
+	return c
 }
 
 // limits is unset where there are none.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
+	"github.com/headgate-mesh/headgate/kit/auth"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
@@ -18,7 +19,7 @@ func (s *Server) RevokeKey(ctx context.Context, r *keysv1.RevokeKeyRequest) (*ke
 		return nil, err
 	}
 	var k store.Key
-	err = s.change(ctx, func(ctx context.Context) (err error) {
+	err = s.change(ctx, p, func(ctx context.Context, _ auth.Principal) (err error) {
 		k, err = s.revoke(ctx, r.GetId())
 		return err
 	})

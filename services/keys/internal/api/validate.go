@@ -8,12 +8,14 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/bucket"
 	"github.com/headgate-mesh/headgate/kit/fault"
 	"github.com/headgate-mesh/headgate/kit/money"
@@ -43,6 +45,12 @@ func (s *Server) Validate(m proto.Message) error {
 		return identified(r.GetId())
 	case *keysv1.RevokeKeyRequest:
 		return identified(r.GetId())
+	case *keysv1.UpdateKeyRequest:
+		return cmp.Or(identified(r.GetKey().GetId()), s.changes(r))
+	case *keysv1.RotateKeyRequest:
+		return cmp.Or(identified(r.GetId()), keep(r.GetKeepOldFor()))
+	case *keysv1.VerifyKeyRequest:
+		return secretHash(r.GetSecretHash())
 	}
 	return nil
 }
@@ -52,6 +60,53 @@ func identified(id string) error {
 		return missing("id", "name a key by its id; ListKeys lists them")
 	}
 	return nil
+}
+
+// changes checks the values that a change sets, and no others.
+func (s *Server) changes(r *keysv1.UpdateKeyRequest) error {
+	p, err := patchOf(r)
+	if err != nil {
+		return err
+	}
+	for _, path := range p.paths {
+		switch path {
+		case "name":
+			err = name(p.key.GetName())
+		case "models":
+			err = models(p.key.GetModels())
+		case "limits":
+			err = checkLimits(p.key.GetLimits())
+		case "expires_at":
+			err = expiry(p.key.GetExpiresAt(), s.Clock())
+		case "limits.budget_usd":
+			err = budget(p.key.GetLimits())
+		case "limits.budget_period":
+			err = budgetPeriod(p.key.GetLimits())
+		default:
+			err = limit(p.key.GetLimits(), path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keep(d *durationpb.Duration) error {
+	if d != nil && (d.CheckValid() != nil || d.AsDuration() < 0 || d.AsDuration() > maxKeep) {
+		return invalid("keep_old_for", "must be from 0s, which ends the old secret at once, to %ds, which is 7 days", int64(maxKeep.Seconds()))
+	}
+	return nil
+}
+
+func secretHash(h []byte) error {
+	switch len(h) {
+	case 0:
+		return missing("secret_hash", "send the secret's HMAC-SHA-256, as nodes know it")
+	case len(apikey.Hash{}):
+		return nil
+	}
+	return invalid("secret_hash", "must be %d bytes", len(apikey.Hash{}))
 }
 
 // name keeps out what would garble a table, a log or the eyes of whoever reads them.
@@ -111,32 +166,49 @@ func model(m string) error {
 const maxLimit = bucket.MaxLimit
 
 func checkLimits(l *ratelimitv1.Limits) error {
-	for _, f := range []struct {
-		name  string
-		value int64
-	}{
-		{"limits.requests_per_minute", l.GetRequestsPerMinute()},
-		{"limits.tokens_per_minute", l.GetTokensPerMinute()},
-		{"limits.concurrent_requests", l.GetConcurrentRequests()},
-	} {
-		if f.value < 0 || f.value > maxLimit {
-			return invalid(f.name, "must be from 0, which is no limit of the key's own, to %d", int64(maxLimit))
+	for _, path := range []string{"limits.requests_per_minute", "limits.tokens_per_minute", "limits.concurrent_requests"} {
+		if err := limit(l, path); err != nil {
+			return err
 		}
 	}
-	return checkBudget(l)
+	if err := cmp.Or(budget(l), budgetPeriod(l)); err != nil {
+		return err
+	}
+	if l.GetBudgetPeriod() != 0 && l.GetBudgetUsd() == 0 {
+		return periodAlone()
+	}
+	return nil
 }
 
-func checkBudget(l *ratelimitv1.Limits) error {
+// limit checks one of the limits on use.
+func limit(l *ratelimitv1.Limits, path string) error {
+	value := map[string]int64{
+		"limits.requests_per_minute": l.GetRequestsPerMinute(),
+		"limits.tokens_per_minute":   l.GetTokensPerMinute(),
+		"limits.concurrent_requests": l.GetConcurrentRequests(),
+	}[path]
+	if value < 0 || value > maxLimit {
+		return invalid(path, "must be from 0, which is no limit of the key's own, to %d", int64(maxLimit))
+	}
+	return nil
+}
+
+func budget(l *ratelimitv1.Limits) error {
 	if _, err := money.FromUSD(l.GetBudgetUsd()); err != nil {
 		return invalid("limits.budget_usd", "%s", err.Error())
 	}
+	return nil
+}
+
+func budgetPeriod(l *ratelimitv1.Limits) error {
 	if _, ok := ratelimitv1.BudgetPeriod_name[int32(l.GetBudgetPeriod())]; !ok {
 		return invalid("limits.budget_period", "must be BUDGET_PERIOD_DAY, BUDGET_PERIOD_MONTH or BUDGET_PERIOD_TOTAL")
 	}
-	if l.GetBudgetPeriod() != 0 && l.GetBudgetUsd() == 0 {
-		return invalid("limits.budget_period", "must be unset where limits.budget_usd is")
-	}
 	return nil
+}
+
+func periodAlone() error {
+	return invalid("limits.budget_period", "must be unset where limits.budget_usd is")
 }
 
 func expiry(at *timestamppb.Timestamp, now time.Time) error {

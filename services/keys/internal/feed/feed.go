@@ -37,8 +37,8 @@ type Feed struct {
 // several times the memory, in pieces that the garbage collector follows one by one.
 type key struct {
 	credential string
-	// expires is zero where it never does.
-	expires time.Time
+	// expires is zero where it never does, oldExpires where there is no secret before the present one.
+	expires, oldExpires time.Time
 }
 
 func encode(c *keysv1.Credential) (key, error) {
@@ -50,10 +50,24 @@ func encode(c *keysv1.Credential) (key, error) {
 	if at := c.GetKey().GetExpiresAt(); at != nil {
 		k.expires = at.AsTime()
 	}
+	if len(c.GetOldSecretHash()) > 0 {
+		k.oldExpires = c.GetKey().GetOldSecretExpiresAt().AsTime()
+	}
 	return k, nil
 }
 
+func (k key) decode() (*keysv1.Credential, error) {
+	c := new(keysv1.Credential)
+	if err := proto.Unmarshal([]byte(k.credential), c); err != nil {
+		return nil, fmt.Errorf("a key of the feed: %w", err)
+	}
+	return c, nil
+}
+
 func (k key) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+
+// outlived reports whether the secret before the present one has ended.
+func (k key) outlived(now time.Time) bool { return !k.oldExpires.IsZero() && !now.Before(k.oldExpires) }
 
 // New returns a feed of these keys. It fails where one can't be encoded, which is text that isn't UTF-8.
 func New(valid []*keysv1.Credential) (*Feed, error) {
@@ -68,7 +82,7 @@ func New(valid []*keysv1.Credential) (*Feed, error) {
 	return f, nil
 }
 
-// Add makes a key valid. Whoever changes keys calls it after the change is kept, one change at a time, so that no watcher
+// Add makes a key valid, or tells what became of it. Whoever changes keys calls it after the change is kept, one change at a time, so that no watcher
 // learns of two changes of one key in the wrong order. Nobody changes the credential any more. It fails as New does.
 func (f *Feed) Add(c *keysv1.Credential) error {
 	k, err := encode(c)
@@ -96,12 +110,15 @@ func (f *Feed) remove(ids []string) {
 	f.publish(change{ended: ids})
 }
 
-// Valid reports whether a key may be used at a time, which is about now.
-func (f *Feed) Valid(id string, now time.Time) bool {
+// Get returns a key that may be used at a time, which is about now; nil where it may not.
+func (f *Feed) Get(id string, now time.Time) (*keysv1.Credential, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	k, ok := f.valid[id]
-	return ok && !k.expired(now)
+	f.mu.Unlock()
+	if !ok || k.expired(now) {
+		return nil, nil
+	}
+	return k.decode()
 }
 
 // Len is how many keys are valid.
@@ -111,20 +128,39 @@ func (f *Feed) Len() int {
 	return len(f.valid)
 }
 
-// Expire removes the keys that have expired by now, and returns how many.
-func (f *Feed) Expire(now time.Time) int {
+// Expire removes the keys that have expired by now, and returns how many. It tells watchers of secrets that have ended by
+// now, too: a node whose clock is late learns it so.
+func (f *Feed) Expire(now time.Time) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var ended []string
+	var errs []error
 	for id, k := range f.valid {
-		if k.expired(now) {
+		switch {
+		case k.expired(now):
 			ended = append(ended, id)
+		case k.outlived(now):
+			errs = append(errs, f.endOld(id, k))
 		}
 	}
 	for ids := range slices.Chunk(ended, Part) {
 		f.remove(ids)
 	}
-	return len(ended)
+	return len(ended), errors.Join(errs...)
+}
+
+// endOld lets go of the old secret of a key. f.mu is held.
+func (f *Feed) endOld(id string, k key) error {
+	c, err := k.decode()
+	if err != nil {
+		return err
+	}
+	c.OldSecretHash = nil
+	if f.valid[id], err = encode(c); err != nil {
+		return err
+	}
+	f.publish(change{credential: c})
+	return nil
 }
 
 // Watch returns all keys that are valid now, and a watcher that gets every change from exactly then on.
@@ -134,18 +170,17 @@ func (f *Feed) Watch(now time.Time) ([]*keysv1.Credential, *Watcher, error) {
 		return nil, nil, err
 	}
 	all := make([]*keysv1.Credential, len(encoded))
-	for i, text := range encoded {
-		all[i] = new(keysv1.Credential)
-		if err := proto.Unmarshal([]byte(text), all[i]); err != nil {
+	for i, k := range encoded {
+		if all[i], err = k.decode(); err != nil {
 			w.Stop()
-			return nil, nil, fmt.Errorf("a key of the feed: %w", err)
+			return nil, nil, err
 		}
 	}
 	return all, w, nil
 }
 
 // watch leaves the decoding to the caller: changes don't wait for it.
-func (f *Feed) watch(now time.Time) ([]string, *Watcher, error) {
+func (f *Feed) watch(now time.Time) ([]key, *Watcher, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -153,10 +188,10 @@ func (f *Feed) watch(now time.Time) ([]string, *Watcher, error) {
 	}
 	w := &Watcher{feed: f, changes: make(chan change, backlog), over: make(chan struct{})}
 	f.watchers[w] = struct{}{}
-	all := make([]string, 0, len(f.valid))
+	all := make([]key, 0, len(f.valid))
 	for _, k := range f.valid {
 		if !k.expired(now) {
-			all = append(all, k.credential)
+			all = append(all, k)
 		}
 	}
 	return all, w, nil

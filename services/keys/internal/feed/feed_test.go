@@ -161,10 +161,10 @@ func TestExpiredKeysLeave(t *testing.T) {
 	if len(all) != 100 {
 		t.Errorf("%d keys in the snapshot", len(all))
 	}
-	if n := f.Expire(now.Add(-time.Nanosecond)); n != 0 || f.Len() != 1300 {
+	if n, err := f.Expire(now.Add(-time.Nanosecond)); n != 0 || f.Len() != 1300 || err != nil {
 		t.Errorf("%d expired too early", n)
 	}
-	if n := f.Expire(now); n != 1200 || f.Len() != 100 {
+	if n, err := f.Expire(now); n != 1200 || f.Len() != 100 || err != nil {
 		t.Errorf("%d expired, %d left", n, f.Len())
 	}
 	told, enough := 0, errors.New("all were told")
@@ -221,9 +221,65 @@ func TestSnapshotIsWhatWasPutIn(t *testing.T) {
 		t.Errorf("got %v", all)
 	}
 	for id, want := range map[string]bool{"key_first": true, "key_second": true, "key_none": false} {
-		if f.Valid(id, now) != want || f.Valid(id, now.Add(time.Hour)) {
-			t.Errorf("%s: valid now is not %v, or after its end", id, want)
+		got, err := f.Get(id, now)
+		if later, _ := f.Get(id, now.Add(time.Hour)); err != nil || (got != nil) != want || later != nil {
+			t.Errorf("%s: valid now is not %v, or after its end: %v, %v, %v", id, want, got, later, err)
 		}
+		if want && !proto.Equal(got, full(id)) {
+			t.Errorf("Get: %v", got)
+		}
+	}
+}
+
+// TestValidAgain: a key that ended and became valid again within one message is among the valid ones alone, one that ended
+// after that among the ended ones too.
+func TestValidAgain(t *testing.T) {
+	t.Parallel()
+	f := newFeed(t, numbers(2))
+	_, w := watch(t, f, time.Now())
+	defer w.Stop()
+	f.Remove("key_0", "key_1")
+	add(t, f, number(0))
+	add(t, f, number(1))
+	f.Remove("key_1")
+	stop := errors.New("the first message")
+	err := w.Follow(t.Context(), func(m *keysv1.WatchResponse) error {
+		if len(m.GetCredentials()) != 2 || !slices.Equal(m.GetRevokedIds(), []string{"key_1"}) {
+			t.Errorf("got %v", m)
+		}
+		return stop
+	})
+	if !errors.Is(err, stop) {
+		t.Error(err)
+	}
+}
+
+// TestOldSecretsEnd: a sweep tells of a key without the secret that has ended, once, and who joins later isn't told of it.
+func TestOldSecretsEnd(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rotated := credential("key_0")
+	rotated.SecretHash, rotated.OldSecretHash = []byte("new"), []byte("old")
+	rotated.Key.OldSecretExpiresAt = timestamppb.New(now)
+	f := newFeed(t, []*keysv1.Credential{rotated, number(1)})
+	_, w := watch(t, f, now)
+	defer w.Stop()
+	for _, at := range []time.Time{now.Add(-time.Nanosecond), now, now.Add(time.Hour)} {
+		if n, err := f.Expire(at); n != 0 || err != nil {
+			t.Errorf("Expire: %d, %v", n, err)
+		}
+	}
+	want := proto.Clone(rotated).(*keysv1.Credential)
+	want.OldSecretHash = nil
+	stop := errors.New("the first message")
+	_ = w.Follow(t.Context(), func(m *keysv1.WatchResponse) error {
+		if len(m.GetCredentials()) != 1 || !proto.Equal(m.GetCredentials()[0], want) || len(m.GetRevokedIds()) != 0 {
+			t.Errorf("told %v", m)
+		}
+		return stop
+	})
+	if got, err := f.Get("key_0", now); err != nil || !proto.Equal(got, want) {
+		t.Errorf("Get: %v, %v", got, err)
 	}
 }
 

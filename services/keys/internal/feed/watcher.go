@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	keysv1 "github.com/headgate-mesh/headgate/gen/keys/v1"
@@ -71,11 +72,13 @@ func (w *Watcher) Follow(ctx context.Context, send func(*keysv1.WatchResponse) e
 }
 
 // gather fills a message with a change and those that wait behind it. A key that became valid and ended within one
-// message is in both of its lists; its receiver takes the ended ones last.
+// message is in both of its lists; its receiver takes the ended ones last, so that one that became valid after it ended
+// is among the valid ones alone.
 func (w *Watcher) gather(m *keysv1.WatchResponse, c change) {
 	for {
 		if c.credential != nil {
 			m.Credentials = append(m.Credentials, c.credential)
+			m.RevokedIds = slices.DeleteFunc(m.RevokedIds, func(id string) bool { return id == c.credential.GetKey().GetId() })
 		}
 		m.RevokedIds = append(m.RevokedIds, c.ended...)
 		if len(m.Credentials)+len(m.RevokedIds) >= Part {

@@ -1,4 +1,4 @@
-// Package rights decides what a key may make and see: nothing that may do more than itself.
+// Package rights decides what a key may make, change and see: nothing that may do more than itself.
 package rights
 
 import (
@@ -29,7 +29,7 @@ func Reads(p auth.Principal) error {
 	return denied()
 }
 
-// Writes returns PERMISSION_DENIED where the caller may not make or revoke keys.
+// Writes returns PERMISSION_DENIED where the caller may not make, change or revoke keys.
 func Writes(p auth.Principal) error {
 	if p.Role == accessv1.Role_ROLE_ADMIN {
 		return nil

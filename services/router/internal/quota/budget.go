@@ -68,8 +68,9 @@ func (c *claim) terms(i int) *ratelimitv1.Limits {
 
 // purse is what this router knows of an account's budget. Guarded by the stock's lock.
 type purse struct {
-	// seen is when the service told that so much was left; spent was taken of it since, without asking.
+	// seen is when the service told that so much was left of a budget; spent was taken of it since, without asking.
 	seen        time.Time
+	of          budget
 	left, spent int64
 	// open is what calls under way hold, as the service knows it; freed was held, and not used, by calls that ended in the
 	// moment that began at since, before by those that ended in the moment before that.
@@ -106,12 +107,15 @@ func (p *purse) mayFree(now time.Time) int64 {
 
 // learn notes what is left. Of answers to questions that were asked at the same time nobody knows which came last: the
 // smaller one counts.
-func (p *purse) learn(left int64, asked, now time.Time) {
-	if asked.Before(p.seen) {
-		left = min(left, p.left)
+func (p *purse) learn(of budget, left int64, asked, now time.Time) {
+	if asked.Before(p.seen) && of.period == p.of.period {
+		left = min(left, p.under(of))
 	}
-	p.seen, p.left, p.spent = now, left, 0
+	p.seen, p.of, p.left, p.spent = now, of, left, 0
 }
+
+// under is what was left, under another budget for the same period: what was spent stays spent.
+func (p *purse) under(b budget) int64 { return p.left + b.pico - p.of.pico }
 
 // learn notes what the service tells of budgets.
 func (k *Keeper) learn(c *claim, balances []*ratelimitv1.Balance, asked time.Time) {
@@ -120,7 +124,7 @@ func (k *Keeper) learn(c *claim, balances []*ratelimitv1.Balance, asked time.Tim
 		for i, n := range c.names {
 			if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET && b.GetScope() == n.kind && c.budgeted(i) {
 				s := k.stocks.hold(n)
-				s.purse.learn(b.GetRemaining(), asked, now)
+				s.purse.learn(c.money.budgets[i], b.GetRemaining(), asked, now)
 				s.mu.Unlock()
 			}
 		}
@@ -134,8 +138,8 @@ func (p pair) spend(c *claim, routers int64, now time.Time) (seen [2]time.Time, 
 		if s == nil || !c.budgeted(i) {
 			continue
 		}
-		w := &s.purse
-		if w.seen.IsZero() || now.Sub(w.seen) > grace || w.spent+c.cost() > w.left/max(routers, 1) {
+		w, b := &s.purse, c.money.budgets[i]
+		if w.seen.IsZero() || now.Sub(w.seen) > grace || b.period != w.of.period || w.spent+c.cost() > w.under(b)/max(routers, 1) {
 			return seen, unchecked(s.name.kind, "nobody answers, and what was last told of it doesn't do")
 		}
 	}

@@ -19,6 +19,13 @@ func limitsOf(l *ratelimitv1.Limits) limits {
 
 func (l limits) none() bool { return l == limits{} }
 
+// below reports whether one of the limits is narrower than another's.
+func (l limits) below(m limits) bool {
+	return narrower(l.requests, m.requests) || narrower(l.tokens, m.tokens) || narrower(l.concurrency, m.concurrency)
+}
+
+func narrower(a, b int64) bool { return a > 0 && (b == 0 || a < b) }
+
 func (l limits) proto() *ratelimitv1.Limits {
 	return &ratelimitv1.Limits{RequestsPerMinute: l.requests, TokensPerMinute: l.tokens, ConcurrentRequests: l.concurrency}
 }

@@ -180,7 +180,7 @@ func (s *stock) giveAway(now time.Time, last bool, routers int64) *ratelimitv1.S
 	if !last {
 		s.want(m, now, routers)
 	}
-	s.away, s.low = true, false
+	s.away, s.low, s.shrunk, s.kept = true, false, false, s.used
 	s.owedRequests, s.owedTokens = min(s.requests, 0), min(s.tokens, 0)
 	s.requests, s.tokens, s.places = 0, 0, 0
 	s.sent, s.batch = s.batch, new(batch)
@@ -220,15 +220,26 @@ func (s *stock) receive(m *ratelimitv1.Stock, sent time.Time, valid time.Duratio
 	s.away, s.until = false, sent.Add(valid)
 	s.requests += m.GetRequests()
 	s.tokens += m.GetTokens()
-	s.places = m.GetPlaces()
+	s.places = s.usable(m.GetPlaces())
 	s.told = told{at: sent, requests: m.GetRequestsLeft(), tokens: m.GetTokensLeft()}
 	s.turn(m.GetTokensReturnable(), valid)
 	s.lowRequests, s.lowTokens = s.requests/4, s.tokens/4
 	s.dry = (s.limits.requests > 0 && s.requests < 4) || (s.limits.tokens > 0 && s.tokens <= 0) ||
-		(s.limits.concurrency > 0 && s.places == s.used)
+		(s.limits.concurrency > 0 && s.places <= s.used)
 	nothing := s.requests == 0 && s.tokens == 0 && s.places == 0
 	s.gone = nothing && s.open == 0 && s.demand.requests == 0 && s.back < 1
 	return s.gone
+}
+
+// usable is how many of the places granted may be used. The service has some to spare where it granted more than were kept.
+func (s *stock) usable(granted int64) int64 {
+	if !s.shrunk && (granted > s.kept || s.kept == 0) {
+		s.over = false
+	}
+	if s.over {
+		return 0
+	}
+	return granted
 }
 
 // turn makes the calls of the grant before late ones, and takes what late ones have brought back.

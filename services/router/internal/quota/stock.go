@@ -14,6 +14,12 @@ type stock struct {
 	mu     sync.Mutex
 	gone   bool
 	limits limits
+	// shrunk: what is held was granted under wider limits than these. It isn't spent, and goes back in the next renewal.
+	shrunk bool
+	// over: there may be more calls under way than the limit that shrank allows. Places that become free aren't taken again
+	// until the service has some to spare; it decides about each call meanwhile. kept are those in use as last told to it.
+	over bool
+	kept int64
 	// away: what was here was given back, and the answer isn't there yet.
 	away  bool
 	until time.Time // what is held may be spent
@@ -64,8 +70,13 @@ func (d *demand) note(tokens, open int64) {
 	d.peak = max(d.peak, open)
 }
 
-// change sets other limits. What was paid without one can't come back to it.
+// change sets other limits, which are in force at once, whatever was granted under those before. What was paid without a
+// limit can't come back to it.
 func (s *stock) change(l limits) {
+	if s.listed && l.below(s.limits) { // one that isn't listed holds nothing
+		s.shrunk, s.spare, s.dry, s.low = true, false, false, false // the call that brings them wakes the renewal
+		s.over = s.over || narrower(l.concurrency, s.limits.concurrency)
+	}
 	if (s.limits.requests == 0) != (l.requests == 0) {
 		s.requests = 0
 	}
@@ -78,7 +89,7 @@ func (s *stock) change(l limits) {
 
 // has reports whether a call can be paid from here.
 func (s *stock) has(tokens int64, now time.Time) bool {
-	return !s.away && now.Before(s.until) &&
+	return !s.away && !s.shrunk && now.Before(s.until) &&
 		(s.limits.requests == 0 || s.requests >= 1) &&
 		(s.limits.tokens == 0 || s.tokens >= tokens) &&
 		(s.limits.concurrency == 0 || s.used < s.places)

@@ -16,26 +16,42 @@ type Store struct {
 	mu     sync.Mutex
 	keys   []store.Key
 	byID   map[string]int
-	hashes map[apikey.Hash]bool
+	byHash map[apikey.Hash]int // old ones too
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{byID: make(map[string]int), hashes: make(map[apikey.Hash]bool)}
+	return &Store{byID: make(map[string]int), byHash: make(map[apikey.Hash]int)}
 }
 
 // Create keeps a new key.
 func (s *Store) Create(_ context.Context, k store.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.byID[k.ID]; taken || s.hashes[k.Hash] {
+	i := len(s.keys)
+	if _, taken := s.byID[k.ID]; taken || s.taken(k.Hash, i) || s.taken(k.OldHash, i) {
 		return store.ErrExists
 	}
 	k.Models = slices.Clone(k.Models)
-	s.byID[k.ID] = len(s.keys)
-	s.hashes[k.Hash] = true
+	s.byID[k.ID] = i
 	s.keys = append(s.keys, k)
+	s.index(i)
 	return nil
+}
+
+// taken reports whether another key has a hash.
+func (s *Store) taken(h apikey.Hash, i int) bool {
+	of, ok := s.byHash[h]
+	return ok && of != i
+}
+
+// index notes the hashes of a key.
+func (s *Store) index(i int) {
+	for _, h := range []apikey.Hash{s.keys[i].Hash, s.keys[i].OldHash} {
+		if h != (apikey.Hash{}) {
+			s.byHash[h] = i
+		}
+	}
 }
 
 // Get returns a key.
@@ -43,6 +59,17 @@ func (s *Store) Get(_ context.Context, id string) (store.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, ok := s.byID[id]
+	if !ok {
+		return store.Key{}, store.ErrNotFound
+	}
+	return s.keys[i], nil
+}
+
+// Find returns the key with a hash.
+func (s *Store) Find(_ context.Context, hash apikey.Hash) (store.Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.byHash[hash]
 	if !ok {
 		return store.Key{}, store.ErrNotFound
 	}

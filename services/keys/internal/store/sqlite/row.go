@@ -9,20 +9,22 @@ import (
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
+	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
 )
 
 // columns are a key's, in the order of row.
 const columns = `id, hash, name, tenant, role, models, requests_per_minute, tokens_per_minute, concurrent_requests,
-	budget, budget_period, created_at, expires_at, revoked_at, created_by, hint`
+	budget, budget_period, created_at, expires_at, revoked_at, created_by, hint, rotated_at, old_hash, old_until`
 
-// row is a key as its columns hold it: times as microseconds since 1970, models as JSON.
+// row is a key as its columns hold it: times as microseconds since 1970, models as JSON, no old hash as NULL.
 type row struct {
-	key              store.Key
-	hash             []byte
-	models           string
-	created          int64
-	expires, revoked sql.NullInt64
+	key               store.Key
+	hash, oldHash     []byte
+	models            string
+	created           int64
+	expires, revoked  sql.NullInt64
+	rotated, oldUntil sql.NullInt64
 }
 
 func rowOf(k store.Key) (*row, error) {
@@ -33,7 +35,16 @@ func rowOf(k store.Key) (*row, error) {
 	return &row{
 		key: k, hash: k.Hash[:], models: string(models),
 		created: k.Created.UnixMicro(), expires: micros(k.Expires), revoked: micros(k.Revoked),
+		rotated: micros(k.Rotated), oldHash: bytesOf(k.OldHash), oldUntil: micros(k.OldUntil),
 	}, nil
+}
+
+// bytesOf is a hash, nil where there is none.
+func bytesOf(h apikey.Hash) []byte {
+	if h == (apikey.Hash{}) {
+		return nil
+	}
+	return h[:]
 }
 
 func micros(t time.Time) sql.NullInt64 {
@@ -56,6 +67,7 @@ func (r *row) values() []any {
 		k.ID, r.hash, k.Name, k.Tenant, int32(k.Role), r.models,
 		k.Limits.RequestsPerMinute, k.Limits.TokensPerMinute, k.Limits.ConcurrentRequests,
 		k.Limits.Budget, int32(k.Limits.BudgetPeriod), r.created, r.expires, r.revoked, k.CreatedBy, k.Hint,
+		r.rotated, r.oldHash, r.oldUntil,
 	}
 }
 
@@ -68,19 +80,31 @@ func scan(from scanner) (store.Key, error) {
 	k := &r.key
 	err := from.Scan(&k.ID, &r.hash, &k.Name, &k.Tenant, &role, &r.models,
 		&k.Limits.RequestsPerMinute, &k.Limits.TokensPerMinute, &k.Limits.ConcurrentRequests, &k.Limits.Budget, &period,
-		&r.created, &r.expires, &r.revoked, &k.CreatedBy, &k.Hint)
+		&r.created, &r.expires, &r.revoked, &k.CreatedBy, &k.Hint, &r.rotated, &r.oldHash, &r.oldUntil)
 	if err != nil {
 		return store.Key{}, err
 	}
 	if err := json.Unmarshal([]byte(r.models), &k.Models); err != nil {
 		return store.Key{}, fmt.Errorf("the models of key %s: %w", k.ID, err)
 	}
-	if copy(k.Hash[:], r.hash) != len(k.Hash) || len(r.hash) != len(k.Hash) {
-		return store.Key{}, fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(r.hash))
+	if err := r.hashes(); err != nil {
+		return store.Key{}, err
 	}
 	k.Role, k.Limits.BudgetPeriod = accessv1.Role(role), ratelimitv1.BudgetPeriod(period)
 	k.Created, k.Expires, k.Revoked = time.UnixMicro(r.created).UTC(), timeOf(r.expires), timeOf(r.revoked)
+	k.Rotated, k.OldUntil = timeOf(r.rotated), timeOf(r.oldUntil)
 	return *k, nil
+}
+
+func (r *row) hashes() error {
+	k := &r.key
+	if copy(k.Hash[:], r.hash) != len(k.Hash) || len(r.hash) != len(k.Hash) {
+		return fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(r.hash))
+	}
+	if n := len(r.oldHash); n != 0 && n != copy(k.OldHash[:], r.oldHash) || n != 0 && n != len(k.OldHash) {
+		return fmt.Errorf("the old hash of key %s has %d bytes", k.ID, n)
+	}
+	return nil
 }
 
 func scanOne(from scanner) (store.Key, error) {

@@ -24,4 +24,9 @@ var schema = []string{
 	// Money is in 10^-12 US dollars; the period is the number of the contract.
 	`ALTER TABLE keys ADD COLUMN budget INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE keys ADD COLUMN budget_period INTEGER NOT NULL DEFAULT 0;`,
+	// The secret before the present one.
+	`ALTER TABLE keys ADD COLUMN rotated_at INTEGER;
+	ALTER TABLE keys ADD COLUMN old_hash BLOB;
+	ALTER TABLE keys ADD COLUMN old_until INTEGER;
+	CREATE UNIQUE INDEX keys_by_old_hash ON keys (old_hash) WHERE old_hash IS NOT NULL;`,
 }

@@ -7,11 +7,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // the driver
 
+	"github.com/headgate-mesh/headgate/kit/apikey"
 	"github.com/headgate-mesh/headgate/kit/filelock"
 	"github.com/headgate-mesh/headgate/kit/sqlfile"
 	"github.com/headgate-mesh/headgate/services/keys/internal/store"
@@ -39,38 +38,17 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return &Store{handles: f, write: f.Write, read: f.Read}, nil
 }
 
-// Create keeps a new key.
-func (s *Store) Create(ctx context.Context, k store.Key) error {
-	r, err := rowOf(k)
-	if err != nil {
-		return err
-	}
-	_, err = s.write.ExecContext(ctx, `INSERT INTO keys (`+columns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, r.values()...)
-	var failure *sqlite.Error
-	if errors.As(err, &failure) && failure.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
-		return store.ErrExists
-	}
-	return err
-}
-
 // Get returns a key.
 func (s *Store) Get(ctx context.Context, id string) (store.Key, error) {
 	return scanOne(s.read.QueryRowContext(ctx, `SELECT `+columns+` FROM keys WHERE id = ?`, id))
 }
 
-// Revoke ends a key. The commit is a step of its own, so that its failure isn't missed.
-func (s *Store) Revoke(ctx context.Context, id string, at time.Time) (store.Key, error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return store.Key{}, err
+// Find returns the key with a hash.
+func (s *Store) Find(ctx context.Context, hash apikey.Hash) (store.Key, error) {
+	if hash == (apikey.Hash{}) {
+		return store.Key{}, store.ErrNotFound
 	}
-	defer func() { _ = tx.Rollback() }() // does nothing after a commit
-	k, err := scanOne(tx.QueryRowContext(ctx,
-		`UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? RETURNING `+columns, at.UnixMicro(), id))
-	if err != nil {
-		return store.Key{}, err
-	}
-	return k, tx.Commit()
+	return scanOne(s.read.QueryRowContext(ctx, `SELECT `+columns+` FROM keys WHERE hash = ?1 OR old_hash = ?1`, hash[:]))
 }
 
 // Close closes the file and lets another process have it.

@@ -28,6 +28,11 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"absent keys", absent},
 		{"taken ids and hashes", taken},
 		{"revoking", revoking},
+		{"changing", changing},
+		{"a change that fails", failing},
+		{"changes at the same time", together},
+		{"finding by hash", finding},
+		{"hashes that are taken, old ones too", takenHashes},
 		{"listing by tenant and validity", listing},
 		{"paging", paging},
 		{"paging while keys come and end", pagingWhileChanging},
@@ -76,8 +81,9 @@ func roundTrip(t *testing.T, s store.Store) {
 		Budget: 9_223_372_000_000_000_000, BudgetPeriod: ratelimitv1.BudgetPeriod_BUDGET_PERIOD_TOTAL,
 	}
 	full.Expires = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+	full.Rotated, full.OldUntil = Now().Add(time.Hour), Now().Add(2*time.Hour)
 	for i := range full.Hash {
-		full.Hash[i] = byte(i * 8)
+		full.Hash[i], full.OldHash[i] = byte(i*8), byte(i*8+1)
 	}
 	for _, k := range []store.Key{full, Key(2)} {
 		create(t, s, k)
@@ -98,6 +104,9 @@ func absent(t *testing.T, s store.Store) {
 		}
 		if _, err := s.Revoke(t.Context(), id, Now()); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("Revoke %q: %v", id, err)
+		}
+		if _, err := s.Change(t.Context(), id, func(*store.Key) error { return nil }); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Change %q: %v", id, err)
 		}
 	}
 	if _, err := s.List(t.Context(), store.Query{After: "key_none", Limit: 1}); !errors.Is(err, store.ErrNotFound) {
