@@ -90,6 +90,9 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 		if r.Name == "" {
 			return nil, errors.New("name the key with --name")
 		}
+		if err := noZeroLimits(flags); err != nil {
+			return nil, err
+		}
 		if r.Role, err = parseRole(*role); err != nil {
 			return nil, err
 		}
@@ -100,6 +103,16 @@ func createFlags(flags *flag.FlagSet) func(now time.Time) (*keysv1.CreateKeyRequ
 		r.ExpiresAt, err = parseExpiry(*expires, now)
 		return r, err
 	}
+}
+
+// noZeroLimits refuses what would be no limit at all, though somebody asked for one.
+func noZeroLimits(flags *flag.FlagSet) (err error) {
+	flags.Visit(func(f *flag.Flag) {
+		if n, ok := f.Value.(flag.Getter); ok && strings.HasPrefix(fieldOf[f.Name], "limits.") && (n.Get() == int64(0) || n.Get() == float64(0)) {
+			err = fmt.Errorf("--%s 0 would be no limit at all: leave it out where you mean that, or name the least there is to be", f.Name)
+		}
+	})
+	return err
 }
 
 // limitFlags adds the flags of limits; each has the name of its field, too.
@@ -214,11 +227,22 @@ func runKeyList(ctx context.Context, e env, args []string) error {
 			return printJSON(c.env.stdout, &keysv1.ListKeysResponse{Keys: keys})
 		}
 		if len(keys) == 0 {
-			fmt.Fprintln(c.env.stderr, "There are no keys yet: headgate key create --name NAME")
+			fmt.Fprintln(c.env.stderr, none(r))
 			return nil
 		}
 		return printKeys(c.env.stdout, time.Now(), keys...)
 	})
+}
+
+// none is what to say where a list of keys is empty.
+func none(r *keysv1.ListKeysRequest) string {
+	switch {
+	case r.GetTenant() == "" && r.GetIncludeEnded():
+		return "There are no keys yet: headgate key create --name NAME"
+	case r.GetIncludeEnded():
+		return "The tenant has no keys."
+	}
+	return "There are no valid keys; --all also lists those that were revoked or have expired."
 }
 
 // allKeys goes through all pages.

@@ -42,7 +42,7 @@ func commands() []command {
 		{"usage", "what was used and what it cost; `headgate usage serve` runs the service that keeps it", runUsageOrServe},
 		{"batch", "send work that can wait, and read its results; `headgate batch serve` runs the service that does it", runBatch},
 		{"mesh", "run every service as a process of its own on this machine", runMesh},
-		{"key", "make, list and revoke keys", runKey},
+		{"key", "make, list, change, rotate and revoke keys", runKey},
 		{"quota", "how the limits and budgets of a key and its tenant stand: headgate quota [KEY_ID]", runQuota},
 		{"sim", "run the provider simulator", runSim},
 		{"config", "check a configuration file, or print what is in force: headgate config check|print [--config FILE]", runConfig},

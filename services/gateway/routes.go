@@ -187,7 +187,13 @@ func allowed(path string) string {
 	case strings.HasSuffix(path, "/results"), strings.HasSuffix(path, "/content"):
 		return http.MethodGet
 	}
-	for _, prefix := range []string{"/api/v1/keys/", "/api/v1/batches/", "/v1/files/", "/v1/messages/batches/"} {
+	switch {
+	case strings.HasPrefix(path, "/api/v1/keys/") && strings.HasSuffix(path, ":rotate"):
+		return http.MethodPost
+	case strings.HasPrefix(path, "/api/v1/keys/"):
+		return "GET, PATCH, DELETE"
+	}
+	for _, prefix := range []string{"/api/v1/batches/", "/v1/files/", "/v1/messages/batches/"} {
 		if strings.HasPrefix(path, prefix) {
 			return "GET, DELETE"
 		}

@@ -127,6 +127,7 @@ var named = []struct{ prefix, tail string }{
 	{"/api/v1/batches/", "/results"},
 	{"/api/v1/batches/", ":cancel"},
 	{"/api/v1/batches/", ""},
+	{"/api/v1/keys/", ":rotate"},
 	{"/api/v1/keys/", ""},
 }
 
