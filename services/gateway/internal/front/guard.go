@@ -63,7 +63,10 @@ func authenticate(o Options, next http.Handler) http.Handler {
 			o.Refuse(w, r, fault.From(err))
 			return
 		}
-		strip(r.Header)
+		if err := strip(r.Header); err != nil {
+			o.Refuse(w, r, err)
+			return
+		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
@@ -80,17 +83,32 @@ func principal(r *http.Request, v auth.Verifier) (context.Context, error) {
 	return auth.NewDecisionContext(r.Context(), auth.Decision{Principal: who, HasKey: true, Key: key}), nil
 }
 
-// strip removes what must not travel on: credentials, and names that only the mesh itself may use.
-func strip(h http.Header) {
+// maxName bounds how much of a header's name is repeated.
+const maxName = 64
+
+// strip removes what must not travel on: credentials, and names that only the mesh itself may use. It returns INVALID_FIELD
+// for a header that looks like one of Headgate's and is none.
+func strip(h http.Header) *fault.Error {
 	h.Del("Authorization")
 	h.Del("X-Api-Key")
 	h.Del("Cookie")
 	h.Del("Forwarded")
 	for name := range h {
-		if begins(name, meta.InternalPrefix) || begins(name, "x-forwarded-") || begins(name, "grpc-") {
+		switch {
+		case begins(name, "x-forwarded-"), begins(name, "grpc-"):
 			delete(h, name)
+		case begins(name, "x-headgate-"):
+			if begins(name, meta.InternalPrefix) {
+				delete(h, name)
+			}
+			lower := strings.ToLower(name)
+			if text := meta.Unknown(lower); text != "" {
+				lower = lower[:min(len(lower), maxName)]
+				return fault.New(errorsv1.Reason_REASON_INVALID_FIELD, "%s %s", lower, text).With("field", lower)
+			}
 		}
 	}
+	return nil
 }
 
 // begins is strings.HasPrefix in any case.

@@ -200,3 +200,16 @@ func TestBooksWhatCantBeShown(t *testing.T) {
 		t.Errorf("%d rows: %v", len(rows), rows)
 	}
 }
+
+// TestBooksNobodyAsked: what a client got wrong is found out before anybody is asked.
+func TestBooksNobodyAsked(t *testing.T) {
+	t.Parallel()
+	m, l := booked(t, untouched(t))
+	err := m.server.Relay(&routerv1.RelayRequest{
+		Dialect: llmv1.Dialect_DIALECT_ANTHROPIC, Operation: routerv1.Operation_OPERATION_CHAT,
+		Body: []byte(`{"model":"x","max_tokens":9,"temperature":"warm","messages":[{"role":"user","content":"hi"}]}`),
+	}, &client{ctx: t.Context()})
+	if rows := l.written(); reason(err) != errorsv1.Reason_REASON_INVALID_FIELD || len(rows) != 0 {
+		t.Errorf("%v, rows %v", err, rows)
+	}
+}

@@ -29,8 +29,9 @@ type call struct {
 	// consumed says that nobody holds a message once it is sent.
 	consumed bool
 
-	// prompt and warnings are the translated request, once a target needed it.
+	// prompt, or for embeddings input, and warnings are the translated request, once a target needed it.
 	prompt   *llmv1.Prompt
+	input    *llmv1.EmbeddingInput
 	warnings []string
 	// told says that the client has the failure, within its answer: the call itself ends well.
 	told bool

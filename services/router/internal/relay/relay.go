@@ -67,12 +67,18 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 // run tries the targets; the last one's error answer is the client's to read.
 func (c *call) run(ctx context.Context, targets []catalog.Target) error {
 	err := attempt.Run(ctx, targets, func(ctx context.Context, t catalog.Target, n attempt.Number) (settled bool, err error) {
+		asItIs := t.Provider.Speaks(c.Edge.Dialect, c.Operation)
+		if !asItIs {
+			if err := c.read(); err != nil {
+				return true, err // the client's own mistake: nobody is asked
+			}
+		}
 		ctx, seen := c.books.Attempt(ctx, t)
 		defer func() { seen.End(err) }()
 		p := &pump{call: c, seen: seen, number: n, more: n.More, head: &routerv1.RelayHead{
 			Provider: t.Provider.Name, Model: t.Model, Attempts: int32(n.Attempts), //nolint:gosec // a handful
 		}}
-		if t.Provider.Speaks(c.Edge.Dialect, c.Operation) {
+		if asItIs {
 			return c.relay(ctx, t, p)
 		}
 		return c.translate(ctx, t, p)

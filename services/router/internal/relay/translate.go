@@ -25,9 +25,6 @@ func (c *call) translate(ctx context.Context, t catalog.Target, p *pump) (settle
 	if c.Operation == routerv1.Operation_OPERATION_EMBED {
 		return c.embed(ctx, t, p)
 	}
-	if err := c.read(); err != nil {
-		return true, err
-	}
 	switch {
 	case c.Operation == routerv1.Operation_OPERATION_COUNT_TOKENS:
 		return c.count(ctx, t, p)
@@ -39,8 +36,14 @@ func (c *call) translate(ctx context.Context, t catalog.Target, p *pump) (settle
 	return settled, c.inClientsWords(err)
 }
 
-// read translates the request. Its errors are the client's own.
+// read translates the request, once. Its errors are the client's own.
 func (c *call) read() (err error) {
+	if c.Operation == routerv1.Operation_OPERATION_EMBED {
+		if c.input == nil {
+			c.input, err = c.Edge.DecodeEmbed(c.Body())
+		}
+		return err
+	}
 	c.prompt, c.warnings, err = c.Prompt()
 	return err
 }
@@ -136,11 +139,7 @@ func (c *call) count(ctx context.Context, t catalog.Target, p *pump) (settled bo
 
 // embed asks for vectors.
 func (c *call) embed(ctx context.Context, t catalog.Target, p *pump) (settled bool, err error) {
-	input, err := c.Edge.DecodeEmbed(c.Body())
-	if err != nil {
-		return true, err
-	}
-	answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: input})
+	answer, err := t.Provider.Embed(ctx, &providerv1.EmbedRequest{Model: t.Model, Input: c.input})
 	if err != nil {
 		return false, c.inClientsWords(err)
 	}

@@ -22,6 +22,7 @@ const (
 	maxTagLength  = 128
 	maxTimeout    = 24 * time.Hour
 	maxRouteBytes = 256
+	maxName       = 64
 )
 
 // Wishes is what a caller wants of one call.
@@ -75,10 +76,15 @@ var wishes = []struct {
 	{meta.CacheTTL, func(w *Wishes, v string) (err error) { w.CacheTTL, err = cacheTTL(v); return err }},
 }
 
-// Read returns the wishes of an incoming call. A value that can't be understood is INVALID_FIELD with the header's
-// name: a label that was misspelt must not be ignored.
+// Read returns the wishes of an incoming call. A value that can't be understood, or a name that looks like one of these and
+// is none, is INVALID_FIELD with the header's name: a label that was misspelt must not be ignored.
 func Read(ctx context.Context) (w Wishes, err error) {
 	md := meta.Incoming(ctx)
+	for name := range md {
+		if text := meta.Unknown(name); text != "" {
+			return w, invalid(name[:min(len(name), maxName)], text)
+		}
+	}
 	for i := range wishes {
 		value, err := one(md, wishes[i].name)
 		if err != nil {

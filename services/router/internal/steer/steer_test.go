@@ -80,6 +80,7 @@ func TestReadRefuses(t *testing.T) {
 		values       []string
 	}{
 		{"misspelt label", meta.Sensitivity, []string{"hihg"}},
+		{"a misspelt header", "x-headgate-sensitivty", []string{"high"}},
 		{"label in capitals", meta.Sensitivity, []string{"HIGH"}},
 		{"a trust that is no label", meta.Sensitivity, []string{"local"}},
 		{"two labels in one value", meta.Sensitivity, []string{"low,high"}},
