@@ -155,13 +155,14 @@ func TestRefusals(t *testing.T) {
 		{"nowhere under messages", http.MethodPost, "/v1/messages/nowhere", true, 404, "anthropic", "/docs", ""},
 		{"almost messages", http.MethodPost, "/v1/messagesx", true, 404, "openai", "", ""},
 		{"Anthropic's SDK with /v1", http.MethodPost, "/v1/v1/messages", true, 404, "anthropic", "no /v1 at its end", ""},
+		{"OpenAI's SDK with /v1 twice", http.MethodPost, "/v1/v1/chat/completions", true, 404, "openai", "ends in one /v1", ""},
 		{"OpenAI's SDK without /v1", http.MethodPost, "/chat/completions", true, 404, "openai", "ends in /v1", ""},
 		{"GET chat", http.MethodGet, "/v1/chat/completions", true, 405, "openai", "POST", "POST"},
 		{"DELETE messages", http.MethodDelete, "/v1/messages", true, 405, "anthropic", "POST", "POST"},
-		{"POST models", http.MethodPost, "/v1/models", true, 405, "openai", "GET", "GET"},
+		{"POST models", http.MethodPost, "/v1/models", true, 405, "openai", "GET, HEAD", "GET, HEAD"},
 		{"GET native chat", http.MethodGet, "/api/v1/chat", true, 405, "native", "POST", "POST"},
-		{"POST native models", http.MethodPost, "/api/v1/models", true, 405, "native", "GET", "GET"},
-		{"POST health", http.MethodPost, "/healthz", false, 405, "native", "GET", "GET"},
+		{"POST native models", http.MethodPost, "/api/v1/models", true, 405, "native", "GET, HEAD", "GET, HEAD"},
+		{"POST health", http.MethodPost, "/healthz", false, 405, "native", "GET, HEAD", "GET, HEAD"},
 		{"a model that isn't", http.MethodGet, "/v1/models/nobodys", true, 404, "openai", "/v1/models", ""},
 		{"what the router refuses", http.MethodPost, "/api/v1/chat", true, 400, "native", "no /headgate.router.v1.RouterService/Chat here", ""},
 	}
@@ -184,6 +185,25 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("Allow %q, want %q", w.Header().Get("Allow"), c.allow)
 			}
 		})
+	}
+}
+
+// TestHead: what probes ask with HEAD answers as GET does.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(handler(t))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || err != nil || len(body) != 0 {
+		t.Errorf("%d, %v: %s", resp.StatusCode, err, body)
 	}
 }
 

@@ -78,15 +78,17 @@ func (s *surface) calls() map[string]http.HandlerFunc {
 	return calls
 }
 
-// preflight answers browsers that ask whether a page may call MCP, before the key that they don't send with it.
+// preflight answers browsers that ask whether a page may call MCP, before the key that they don't send with it. HEAD is
+// served as GET is: net/http leaves the body out.
 func (s *surface) preflight(next http.Handler) http.Handler {
-	if s.mcp == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodOptions && r.URL.Path == mcpPath {
+		switch {
+		case r.Method == http.MethodOptions && r.URL.Path == mcpPath && s.mcp != nil:
 			s.mcp.Preflight(w, r)
 			return
+		case r.Method == http.MethodHead:
+			r = r.WithContext(r.Context()) // a copy: the server has to know that it was HEAD
+			r.Method = http.MethodGet
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -164,6 +166,8 @@ func advise(r *http.Request, err *fault.Error) *fault.Error {
 		return fault.New(err.Reason, "this path takes %s only", allowed(r.URL.Path)).With("allow", allowed(r.URL.Path))
 	case err.Reason != errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
 		return err
+	case strings.HasPrefix(r.URL.Path, "/v1/v1/") && !strings.HasPrefix(r.URL.Path, "/v1/v1/messages"):
+		return fault.New(err.Reason, "no such path; the base URL of the OpenAI SDKs ends in one /v1")
 	case strings.HasPrefix(r.URL.Path, "/v1/v1/"):
 		return fault.New(err.Reason, "no such path; the base URL of the Anthropic SDKs has no /v1 at its end")
 	case r.URL.Path == "/chat/completions":
@@ -179,24 +183,24 @@ func allowed(path string) string {
 		"/api/v1/chat", "/api/v1/chat:stream", "/api/v1/embeddings", "/api/v1/tokens:count", "/api/v1/cache:invalidate":
 		return http.MethodPost
 	case "/api/v1/keys", "/api/v1/batches", "/v1/files", "/v1/batches", "/v1/messages/batches":
-		return "GET, POST"
+		return "GET, HEAD, POST"
 	}
 	switch {
 	case strings.HasSuffix(path, "/cancel"), strings.HasSuffix(path, ":cancel"):
 		return http.MethodPost
 	case strings.HasSuffix(path, "/results"), strings.HasSuffix(path, "/content"):
-		return http.MethodGet
+		return "GET, HEAD"
 	}
 	switch {
 	case strings.HasPrefix(path, "/api/v1/keys/") && strings.HasSuffix(path, ":rotate"):
 		return http.MethodPost
 	case strings.HasPrefix(path, "/api/v1/keys/"):
-		return "GET, PATCH, DELETE"
+		return "GET, HEAD, PATCH, DELETE"
 	}
 	for _, prefix := range []string{"/api/v1/batches/", "/v1/files/", "/v1/messages/batches/"} {
 		if strings.HasPrefix(path, prefix) {
-			return "GET, DELETE"
+			return "GET, HEAD, DELETE"
 		}
 	}
-	return http.MethodGet
+	return "GET, HEAD"
 }

@@ -4,15 +4,12 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/protobuf/proto"
 )
 
 // events writes a server stream as server-sent events: one data line a message, and `event: error` for an error inside
 // the stream.
-type events struct {
-	*runtime.JSONPb
-}
+type events struct{ strict }
 
 // Marshal implements runtime.Marshaler. grpc-gateway wraps stream messages in {"result": ...} and {"error": ...}.
 func (e *events) Marshal(v any) ([]byte, error) {

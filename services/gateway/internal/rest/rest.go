@@ -69,13 +69,13 @@ func (s Services) mount(ctx context.Context, mux *runtime.ServeMux) error {
 // NewMux returns the mux that everything hangs on, with the native REST routes of the services. refuse answers requests
 // that no route takes.
 func NewMux(ctx context.Context, services Services, refuse func(http.ResponseWriter, *http.Request, *fault.Error)) (*runtime.ServeMux, error) {
-	json := &runtime.JSONPb{
+	json := strict{&runtime.JSONPb{
 		MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: false},
 		UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
-	}
+	}}
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
-		runtime.WithMarshalerOption(eventStream, &events{JSONPb: json}),
+		runtime.WithMarshalerOption(eventStream, &events{strict: json}),
 		runtime.SetQueryParameterParser(new(query)),
 		runtime.WithIncomingHeaderMatcher(steering),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
