@@ -21,7 +21,8 @@ type Options struct {
 	Silence int
 	// LongSilence does so too, however late the ticks are. Default 250 ms.
 	LongSilence time.Duration
-	// Late is how many ticks make an answer late; LateAnswers of them in a row make the peer lost. Default 16 answers; a
+	// Late is how many ticks make an answer late; LateAnswers of them in a row, from the first one's question on for as long
+	// as Silence, make the peer lost: the answers to one burst of questions may all be late for once. Default 16 answers; a
 	// Late of 0 means that none is.
 	Late, LateAnswers int
 	// Failures in a row make the peer lost. Default 3.
@@ -35,17 +36,19 @@ type Pulse struct {
 	Options
 	lost atomic.Bool
 
-	mu       sync.Mutex
-	timer    *time.Timer
-	armed    bool
-	ticks    int
-	heard    bool
-	quiet    int
-	ticked   time.Time // last
-	since    time.Time // nothing was heard
-	late     int
-	failures int
-	first    *Question // of those that wait
+	mu     sync.Mutex
+	timer  *time.Timer
+	armed  bool
+	ticks  int
+	heard  bool
+	quiet  int
+	ticked time.Time // last
+	since  time.Time // nothing was heard
+	late   int
+	// lateSince is the tick at which the first of those was asked.
+	lateSince int
+	failures  int
+	first     *Question // of those that wait
 }
 
 // New returns the Pulse of a peer that is there.
@@ -138,11 +141,14 @@ func (q *Question) Answered() {
 	p.mu.Lock()
 	q.end()
 	p.heard, p.failures = true, 0
+	if p.late == 0 {
+		p.lateSince = q.asked
+	}
 	p.late++
 	if p.Late == 0 || p.ticks-q.asked < p.Late {
 		p.late = 0
 	}
-	tell := p.late >= p.LateAnswers && p.lose()
+	tell := p.late >= p.LateAnswers && p.ticks-p.lateSince >= p.Silence && p.lose()
 	p.mu.Unlock()
 	p.tell(tell, "every answer is late")
 }

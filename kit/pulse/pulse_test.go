@@ -84,6 +84,24 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// One slow moment proves nothing, however many wait in it.
+func TestOneLateBurst(t *testing.T) {
+	bubble(t, pulse.Options{Late: 4}, func(t *testing.T, p *pulse.Pulse) {
+		var burst []*pulse.Question
+		for range 50 {
+			_, q := p.Ask(t.Context(), time.Second)
+			burst = append(burst, q)
+		}
+		time.Sleep(40 * time.Millisecond)
+		for _, q := range burst {
+			q.Answered()
+		}
+		if p.Gone() {
+			t.Error("lost")
+		}
+	})
+}
+
 func TestFailures(t *testing.T) {
 	bubble(t, pulse.Options{}, func(t *testing.T, p *pulse.Pulse) {
 		fail := func() {
