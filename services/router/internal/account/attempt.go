@@ -29,7 +29,7 @@ type Attempt struct {
 	status  int
 	id      string
 	booked  bool
-	// meter is set where the answer could cost more than a budget has.
+	// meter is set where the answer could use more than a limit on tokens or a budget has.
 	meter *meter
 }
 
@@ -37,9 +37,7 @@ type Attempt struct {
 func (c *Call) Attempt(ctx context.Context, t catalog.Target) (context.Context, *Attempt) {
 	ctx, seen := c.desk.Observer.Begin(ctx, c.ask.Operation, t, c.ask.Stream)
 	a := &Attempt{seen: seen, call: c, target: t, began: time.Now()}
-	if c.money != nil && c.ask.Stream {
-		a.meter = &meter{ctx: ctx, attempt: a, next: max(step, c.ask.Output*mostPerToken)}
-	}
+	a.meter = c.watch(ctx, a)
 	return ctx, a
 }
 

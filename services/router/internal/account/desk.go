@@ -98,6 +98,7 @@ func (d *Desk) Open(ctx context.Context, ask Ask) (*Call, error) {
 		return c, nil
 	}
 	a, most := d.accountOf(c.principal), quota.Amount{Tokens: ask.tokens()}
+	c.metered, c.reserved = a.Metered(), most.Tokens
 	var err error
 	if a.Budgeted() {
 		if err := d.caughtUp(); err != nil {
@@ -160,9 +161,14 @@ type Call struct {
 	nonce       string
 	reservation *quota.Reservation
 	attempts    int32
-	tokens      int64
-	cached      bool
-	targets     []catalog.Target
+	// tokens are those that the attempts used that are over.
+	tokens int64
+	// metered says that the account has a limit on tokens; reserved are those that the call may use, more where a stream
+	// went on.
+	metered  bool
+	reserved int64
+	cached   bool
+	targets  []catalog.Target
 	// money is set where the account has a budget.
 	money *money
 }

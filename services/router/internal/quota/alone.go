@@ -68,6 +68,22 @@ func (s *stock) refuses(tokens, routers int64, now time.Time) error {
 	return nil
 }
 
+// refusesMore is why a call under way can't go on by this router's part: of that it gets no more than there is.
+func (s *stock) refusesMore(tokens, limit, routers int64, now time.Time) error {
+	if limit == 0 || tokens == 0 {
+		return nil
+	}
+	part, b := limits{tokens: limit}.part(max(routers, 1)).tokens, &s.aloneTokens
+	b.Advance(part, now)
+	if b.Left() >= tokens {
+		return nil
+	}
+	return outrun(&ratelimitv1.Balance{
+		Scope: s.name.kind, Dimension: ratelimitv1.Dimension_DIMENSION_TOKENS, Limit: limit, Remaining: b.Left(),
+		ResetAfter: durationpb.New(b.Reset()),
+	}, max(b.Wait(min(tokens, part)), time.Millisecond))
+}
+
 // takeOwn pays for a call from this router's part.
 func (s *stock) takeOwn(tokens int64) own {
 	s.open++
@@ -88,7 +104,11 @@ func (s *stock) returnOwn(o own, reserved, used int64, unused bool) {
 	} else {
 		s.aloneRequests.Return(o.requests, 0)
 	}
-	s.aloneTokens.Return(o.tokens, reserved-used)
+	s.returnTokens(o.tokens, reserved, used)
+}
+
+func (s *stock) returnTokens(c bucket.Claim, reserved, used int64) {
+	s.aloneTokens.Return(c, reserved-used)
 	s.aloneTokens.Spend(max(0, used-reserved))
 }
 

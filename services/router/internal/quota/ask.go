@@ -97,6 +97,9 @@ func (k *Keeper) refused(c *claim, r *ratelimitv1.Refusal) error {
 	if c.money != nil && b.GetDimension() == ratelimitv1.Dimension_DIMENSION_BUDGET {
 		return k.unaffordable(c, r)
 	}
+	if c.more {
+		return outrun(b, r.GetRetryAfter().AsDuration())
+	}
 	if r.GetNever() {
 		return larger(b.GetScope(), b.GetDimension(), b.GetLimit())
 	}
@@ -124,7 +127,5 @@ func (k *Keeper) request(c *claim, requestID string) *ratelimitv1.ReserveRequest
 
 // takeBack ends a reservation that may stand though nobody uses it.
 func (k *Keeper) takeBack(r *ratelimitv1.ReserveRequest) {
-	s := settlement(r)
-	s.Unused = true
-	k.enqueue(s, nil)
+	k.end(r, Amount{}, true, nil)
 }

@@ -2,7 +2,6 @@ package quota
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
@@ -32,8 +31,6 @@ type budget struct {
 type price struct {
 	budgets [2]budget
 	cost    int64
-	// more says that the call is under way and asks again.
-	more bool
 }
 
 func (a Account) price(pico int64) *price {
@@ -152,133 +149,28 @@ func (p pair) spend(c *claim, routers int64, now time.Time) (seen [2]time.Time, 
 	return seen, nil
 }
 
-// purses locks the stocks that have a claim's budgets, the key's first, whatever their other limits.
-func (s *shelves) purses(c *claim) pair {
-	var p pair
-	for i := range p {
-		if c.budgeted(i) {
-			p[i] = s.hold(c.names[i])
-		}
-	}
-	return p
-}
-
-// spending is the money of a call. Safe for concurrent use.
-type spending struct {
-	claim     claim // on the budgets alone
-	requestID string
-
-	mu     sync.Mutex
-	slices []slice // the call's own, and those that were added
-}
-
-// slice is money that was reserved at once.
-type slice struct {
-	cost int64
-	// request is set where the service was asked, seen where this router decided alone, by what it had been told then.
-	request *ratelimitv1.ReserveRequest
-	seen    [2]time.Time
-}
-
 // reserveMoney is Reserve for who has a budget.
 func (k *Keeper) reserveMoney(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
 	r, err := k.decide(ctx, c, requestID)
 	if r == nil {
 		return nil, err
 	}
-	own := slice{cost: c.cost()}
+	own := slice{amount: Amount{Tokens: c.tokens, PicoUSD: c.cost()}}
 	if r.asked != nil {
 		own.request = r.asked.request
 		k.opened(c)
 	} else {
 		own.seen = [2]time.Time{r.alone[0].seen, r.alone[1].seen}
 	}
-	r.money = &spending{claim: claim{names: c.names, money: c.money}, requestID: requestID, slices: []slice{own}}
+	r.spending.Store(&spending{claim: c.others(), requestID: requestID, slices: []slice{own}})
 	return r, nil
 }
 
-// Extend reserves more money for a call that goes on, where its account has a budget. It returns what Reserve returns,
-// but never LARGER_THAN_LIMIT.
-func (r *Reservation) Extend(ctx context.Context, picoUSD int64) error {
-	if r == nil || r.money == nil {
-		return nil
-	}
-	c := r.money.claim
-	c.money = &price{budgets: c.money.budgets, cost: max(picoUSD, 0), more: true}
-	more, err := r.keeper.more(ctx, &c, r.money.requestID)
-	if err != nil {
-		return err
-	}
-	r.money.mu.Lock()
-	defer r.money.mu.Unlock()
-	r.money.slices = append(r.money.slices, more)
-	return nil
-}
-
-func (k *Keeper) more(ctx context.Context, c *claim, requestID string) (slice, error) {
-	request := k.request(c, requestID)
-	if !k.health.Gone() {
-		answer, err := k.put(ctx, c, request)
-		if answer != nil {
-			k.opened(c)
-			return slice{cost: c.cost(), request: request}, nil
-		}
-		if err != nil {
-			return slice{}, err
-		}
-	}
-	p := k.stocks.purses(c)
-	defer p.unlock()
-	seen, err := p.spend(c, k.live.Load(), k.clock())
-	return slice{cost: c.cost(), seen: seen}, err
-}
-
-// settle ends all slices with what was used together, and returns what falls to the one that the call began with, to be
-// told with the rest of it. An overrun falls to that one.
-func (m *spending) settle(k *Keeper, used int64) (own int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := len(m.slices) - 1; i > 0; i-- {
-		part := min(used, m.slices[i].cost)
-		used -= part
-		m.end(k, m.slices[i], part)
-	}
-	m.end(k, m.slices[0], used)
-	if m.slices[0].request == nil {
-		return 0
-	}
-	return used
-}
-
-// end ends a slice in the purses, and tells the service of it unless it is the call's own.
-func (m *spending) end(k *Keeper, s slice, used int64) {
-	p, now := k.stocks.purses(&m.claim), k.clock()
-	for i, st := range p {
-		switch {
-		case st == nil:
-		case s.request != nil:
-			st.purse.release(s.cost, used, now)
-		case st.purse.seen.Equal(s.seen[i]):
-			st.purse.spent += used - s.cost
-		}
-	}
-	p.unlock()
-	switch {
-	case s.request == m.slices[0].request && s.request != nil:
-	case s.request != nil:
-		end := settlement(s.request)
-		end.CostPicoUsd = used
-		k.enqueue(end, nil)
-	case used > 0:
-		k.owe(&m.claim, m.requestID, used)
-	}
-}
-
-// opened notes what a call holds.
+// opened notes what a call holds of its budgets.
 func (k *Keeper) opened(c *claim) {
-	p := k.stocks.purses(c)
-	for _, s := range p {
-		if s != nil {
+	p := k.stocks.holdBoth(c)
+	for i, s := range p {
+		if s != nil && c.budgeted(i) {
 			s.purse.open += c.cost()
 		}
 	}

@@ -203,11 +203,11 @@ func TestExtend(t *testing.T) {
 				a := account(&ratelimitv1.Limits{BudgetUsd: 0.5, RequestsPerMinute: 2, ConcurrentRequests: 1}, &ratelimitv1.Limits{RequestsPerMinute: 2})
 				r := mustPay(t, k, a, 10*cent)
 				for range 2 {
-					if err := r.Extend(t.Context(), 20*cent); err != nil {
+					if err := r.Extend(t.Context(), quota.Amount{PicoUSD: 20 * cent}); err != nil {
 						t.Fatal(err)
 					}
 				}
-				err := r.Extend(t.Context(), 20*cent)
+				err := r.Extend(t.Context(), quota.Amount{PicoUSD: 20 * cent})
 				if got := fault.From(err); err == nil || got.Reason != errorsv1.Reason_REASON_BUDGET_EXHAUSTED {
 					t.Errorf("the third: %v", err)
 				}
@@ -224,7 +224,7 @@ func TestExtend(t *testing.T) {
 		})
 	}
 	var none *quota.Reservation
-	if err := none.Extend(t.Context(), cent); err != nil {
+	if err := none.Extend(t.Context(), quota.Amount{PicoUSD: cent}); err != nil {
 		t.Error(err)
 	}
 }
@@ -272,7 +272,7 @@ func streams(t *testing.T, k *quota.Keeper, a quota.Account) {
 		reserved := int64(3 * cent)
 		for range rand.IntN(4) {
 			time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
-			if r.Extend(t.Context(), cent) != nil {
+			if r.Extend(t.Context(), quota.Amount{PicoUSD: cent}) != nil {
 				break
 			}
 			reserved += cent
@@ -302,10 +302,10 @@ func TestBudgetAlone(t *testing.T) {
 		unchecked(unseen, k, cent)
 		unchecked(seen, other, cent)
 		first := mustPay(t, k, seen, 30*cent) // 80 cents were left, for two
-		if err := first.Extend(t.Context(), 11*cent); err == nil {
+		if err := first.Extend(t.Context(), quota.Amount{PicoUSD: 11 * cent}); err == nil {
 			t.Error("more than the part")
 		}
-		if err := first.Extend(t.Context(), 10*cent); err != nil {
+		if err := first.Extend(t.Context(), quota.Amount{PicoUSD: 10 * cent}); err != nil {
 			t.Error(err)
 		}
 		unchecked(seen, k, cent)

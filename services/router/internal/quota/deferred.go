@@ -39,7 +39,5 @@ func (k *Keeper) SettleDeferred(r *ratelimitv1.ReserveRequest, used Amount, unus
 	if r == nil {
 		return
 	}
-	s := settlement(r)
-	s.Tokens, s.CostPicoUsd, s.Unused = max(used.Tokens, 0), max(used.PicoUSD, 0), unused
-	k.enqueue(s, nil)
+	k.end(r, Amount{Tokens: max(used.Tokens, 0), PicoUSD: max(used.PicoUSD, 0)}, unused, nil)
 }

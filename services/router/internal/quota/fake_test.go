@@ -175,8 +175,10 @@ func (f *fake) refusal(r *ratelimitv1.ReserveRequest, s *ratelimitv1.Scope) *rat
 	switch {
 	case l.GetRequestsPerMinute() > 0 && a.requests.Wait(1) > 0:
 		return no(ratelimitv1.Dimension_DIMENSION_REQUESTS, l.GetRequestsPerMinute(), a.requests.Wait(1))
-	case l.GetTokensPerMinute() > 0 && a.tokens.Wait(r.GetTokens()) > 0:
-		return no(ratelimitv1.Dimension_DIMENSION_TOKENS, l.GetTokensPerMinute(), a.tokens.Wait(r.GetTokens()))
+	case l.GetTokensPerMinute() > 0 && r.GetTokens() > 0 && a.tokens.Wait(r.GetTokens()) > 0:
+		refusal := no(ratelimitv1.Dimension_DIMENSION_TOKENS, l.GetTokensPerMinute(), a.tokens.Wait(min(r.GetTokens(), l.GetTokensPerMinute())))
+		refusal.Balance.Remaining, refusal.Never = a.tokens.Left(), r.GetTokens() > l.GetTokensPerMinute()
+		return refusal
 	case l.GetConcurrentRequests() > 0 && a.taken() >= l.GetConcurrentRequests():
 		return no(ratelimitv1.Dimension_DIMENSION_CONCURRENCY, l.GetConcurrentRequests(), time.Second)
 	case l.GetBudgetUsd() > 0:

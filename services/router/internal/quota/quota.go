@@ -29,6 +29,11 @@ func (a Account) Budgeted() bool {
 	return a.Key.GetBudgetUsd() != 0 || a.TenantLimits.GetBudgetUsd() != 0
 }
 
+// Metered reports whether it has a limit on tokens: what a stream may use is reserved as it goes on then.
+func (a Account) Metered() bool {
+	return a.Key.GetTokensPerMinute() != 0 || a.TenantLimits.GetTokensPerMinute() != 0
+}
+
 // Amount is what a call uses, or can use at most.
 type Amount struct {
 	// Tokens are input and output together.
@@ -126,13 +131,21 @@ func (k *Keeper) Reserve(ctx context.Context, a Account, requestID string, most 
 	if err := c.tooLarge(); err != nil {
 		return nil, err
 	}
-	if c.money != nil {
-		return k.reserveMoney(ctx, &c, requestID)
+	r, err := k.reserve(ctx, &c, requestID)
+	if r != nil {
+		r.requestID = requestID
 	}
-	if r := k.fromStock(&c); r != nil {
+	return r, err
+}
+
+func (k *Keeper) reserve(ctx context.Context, c *claim, requestID string) (*Reservation, error) {
+	if c.money != nil {
+		return k.reserveMoney(ctx, c, requestID)
+	}
+	if r := k.fromStock(c); r != nil {
 		return r, nil
 	}
-	return k.decide(ctx, &c, requestID)
+	return k.decide(ctx, c, requestID)
 }
 
 // decide has the service decide, or decides alone where nobody answers.
@@ -169,6 +182,17 @@ type claim struct {
 	tokens int64
 	// money is set where one of them has a budget.
 	money *price
+	// more says that the call is under way and asks again.
+	more bool
+}
+
+// others is the claim on what a call can ask for again: tokens and money. It is one request already, and has its place.
+func (c *claim) others() claim {
+	o := claim{names: c.names, money: c.money, more: true}
+	for i, l := range c.limits {
+		o.limits[i].tokens = l.tokens
+	}
+	return o
 }
 
 func (a *Account) claim(most Amount) (c claim) {

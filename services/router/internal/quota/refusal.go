@@ -37,14 +37,26 @@ func larger(k ratelimitv1.ScopeKind, d ratelimitv1.Dimension, limit int64) error
 
 // limited is the refusal of a limit that is in the way for a while, as it stands.
 func limited(b *ratelimitv1.Balance, wait time.Duration) error {
+	remedy := "is used up: wait and repeat"
+	if left := b.GetRemaining(); left > 0 {
+		remedy = fmt.Sprintf("has %d left, and the request can use more: wait and repeat, or lower its output bound", left)
+	}
+	return standing(b, wait, remedy)
+}
+
+// outrun is the refusal of a limit that has too little left for a call under way to go on. Whoever reads it in a stream has
+// no headers that tell more.
+func outrun(b *ratelimitv1.Balance, wait time.Duration) error {
+	return standing(b, wait, fmt.Sprintf("has %d left, too few for the stream to go on: wait %.1f s and repeat, or declare an output bound",
+		max(b.GetRemaining(), 0), max(wait, 100*time.Millisecond).Seconds()))
+}
+
+// standing is the refusal of a limit as it stands, and what to do.
+func standing(b *ratelimitv1.Balance, wait time.Duration, remedy string) error {
 	scope, dimension := words(b.GetScope(), b.GetDimension())
-	per := " per minute"
+	per, left := " per minute", max(b.GetRemaining(), 0)
 	if b.GetDimension() == ratelimitv1.Dimension_DIMENSION_CONCURRENCY {
 		per = " requests at once"
-	}
-	left, remedy := max(b.GetRemaining(), 0), "is used up: wait and repeat"
-	if left > 0 {
-		remedy = fmt.Sprintf("has %d left, and the request can use more: wait and repeat, or lower its output bound", left)
 	}
 	return fault.New(errorsv1.Reason_REASON_RATE_LIMITED, "the %s limit of the %s (%d%s) %s", dimension, scope, b.GetLimit(), per, remedy).
 		With("scope", scope).With("dimension", dimension).With("limit", fmt.Sprint(b.GetLimit())).
@@ -73,7 +85,7 @@ func (k *Keeper) unaffordable(c *claim, r *ratelimitv1.Refusal) error {
 	}
 	period := c.money.budgets[at].period
 	switch {
-	case c.money.more:
+	case c.more:
 	case c.cost() > b.GetLimit():
 		return dearer(b.GetScope(), b.GetLimit(), period)
 	case c.cost() <= b.GetRemaining()+k.mayFree(c.names[at]):

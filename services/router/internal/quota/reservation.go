@@ -12,18 +12,19 @@ import (
 
 // Reservation is what a call holds. Nil is a reservation of nothing. Safe for concurrent use.
 type Reservation struct {
-	keeper  *Keeper
-	settled atomic.Bool
-	tokens  int64
-	stocks  pair
+	keeper    *Keeper
+	requestID string
+	settled   atomic.Bool
+	tokens    int64
+	stocks    pair
 	// batches are set where the call was paid from stock.
 	batches [2]*batch
 	// asked is set where the service was asked.
 	asked *asked
 	// alone is set where this router decided alone.
 	alone *[2]own
-	// money is set where the account has a budget.
-	money *spending
+	// spending is set where the account has a budget, or more was reserved.
+	spending atomic.Pointer[spending]
 }
 
 // asked is what the service was asked, and how the limits stood after it.
@@ -44,7 +45,10 @@ func (r *Reservation) Settle(used Amount, unused bool) {
 	if r == nil || r.settled.Swap(true) {
 		return
 	}
-	tokens := max(used.Tokens, 0)
+	own := Amount{Tokens: max(used.Tokens, 0)}
+	if m := r.spending.Load(); m != nil {
+		own = m.settle(r.keeper, Amount{Tokens: own.Tokens, PicoUSD: max(used.PicoUSD, 0)})
+	}
 	wake, now, routers := false, r.keeper.clock(), r.keeper.live.Load()
 	for i, s := range r.stocks {
 		if s == nil {
@@ -54,28 +58,29 @@ func (r *Reservation) Settle(used Amount, unused bool) {
 		s.open--
 		switch {
 		case r.batches[i] != nil:
-			s.giveBack(r.batches[i], r.tokens, tokens, unused)
+			s.giveBack(r.batches[i], r.tokens, own.Tokens, unused)
 			wake = s.needsMore() || wake
 		case r.alone != nil:
-			s.returnOwn(r.alone[i], r.tokens, tokens, unused)
+			s.returnOwn(r.alone[i], r.tokens, own.Tokens, unused)
 		}
 		if r.alone == nil {
-			s.note(tokens, unused, routers, now)
+			s.note(own.Tokens, unused, routers, now)
 		}
 		s.mu.Unlock()
 	}
 	if wake {
 		r.keeper.wake()
 	}
-	var cost int64
-	if r.money != nil {
-		cost = r.money.settle(r.keeper, max(used.PicoUSD, 0))
-	}
 	if r.asked != nil {
-		s := settlement(r.asked.request)
-		s.Tokens, s.CostPicoUsd, s.Unused = tokens, cost, unused
-		r.keeper.enqueue(s, r.asked.told)
+		r.keeper.end(r.asked.request, own, unused, r.asked.told)
 	}
+}
+
+// end has what was asked for settled with what was used of it.
+func (k *Keeper) end(r *ratelimitv1.ReserveRequest, used Amount, unused bool, told []*ratelimitv1.Balance) {
+	s := settlement(r)
+	s.Tokens, s.CostPicoUsd, s.Unused = used.Tokens, used.PicoUSD, unused
+	k.enqueue(s, told, used.Tokens > r.GetTokens() || used.PicoUSD > r.GetCostPicoUsd())
 }
 
 // settlement is the beginning of the end of what was asked for.

@@ -22,16 +22,20 @@ const (
 	gather, together = 50 * time.Millisecond, 256
 )
 
-// few is how many settlements of money are told at once: where there are more, together is sooner.
+// few is how many settlements of money and overruns are told at once: where there are more, together is sooner.
 const few = 64
 
 // scarce is how many places may be left where somebody may soon wait for one.
 const scarce = 32
 
-// enqueue has a reservation settled, without waiting: at once where somebody may wait for its place or its money, else
-// together with others. The balances are those that it was answered with.
-func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest, told []*ratelimitv1.Balance) {
+// enqueue has a reservation settled, without waiting: at once where somebody may wait for its place or its money, or where
+// over says that more was used than reserved, which others could still be admitted on; else together with others. The
+// balances are those that it was answered with.
+func (k *Keeper) enqueue(s *ratelimitv1.SettleRequest, told []*ratelimitv1.Balance, over bool) {
 	queue := k.gathered
+	if over && len(k.settles) < few {
+		queue = k.settles
+	}
 	for _, scope := range s.GetScopes() {
 		l := scope.GetLimits()
 		if (l.GetConcurrentRequests() > 0 && !roomy(told)) || (l.GetBudgetUsd() != 0 && len(k.settles) < few) {

@@ -96,6 +96,17 @@ func (s *shelves) lockBoth(c *claim) pair {
 	return p
 }
 
+// holdBoth is lockBoth, whatever the limits.
+func (s *shelves) holdBoth(c *claim) pair {
+	var p pair
+	for i := range p {
+		if !c.none(i) {
+			p[i] = s.hold(c.names[i])
+		}
+	}
+	return p
+}
+
 func (p pair) unlock() {
 	for _, s := range p {
 		if s != nil {

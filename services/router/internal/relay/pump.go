@@ -116,7 +116,7 @@ func (p *pump) stream(s provider.Stream) (settled bool, err error) {
 		if verdict.Action != dialect.Drop {
 			p.hold(frame.Raw, s.Ready())
 		}
-		if p.seen.Metered() && verdict.Action == dialect.Forward {
+		if verdict.Action == dialect.Forward && p.seen.Due(len(frame.Raw)) {
 			if err := p.seen.Afford(s.Reading()); err != nil {
 				return p.broken(s.Reading(), cmp.Or(p.flush(false), err))
 			}

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -78,9 +79,9 @@ func (a *account) refill(now time.Time) {
 	}
 }
 
-// catchUp refills a bucket that is in use up to a moment in the past.
+// catchUp refills a bucket up to a moment in the past, by the limit that it had where none is named now.
 func catchUp(b *bucket.Bucket, limit int64, to time.Time) {
-	if limit > 0 && !b.At().IsZero() && b.At().Before(to) {
+	if limit = cmp.Or(limit, b.Limit()); limit > 0 && !b.At().IsZero() && b.At().Before(to) {
 		b.Advance(limit, to)
 	}
 }

@@ -182,6 +182,28 @@ var cases = []struct {
 		}
 		b.left(s[0], 3200)
 	}},
+	{"a scope that names the tokens alone counts no request and takes no place", func(b *bench) {
+		s, alone := one(store.Limits{Requests: 10, Tokens: 100, Concurrency: 1}), one(store.Limits{Tokens: 100})
+		b.admitted(b.reserve("1", 20, s...))
+		b.admitted(b.reserve("1a", 30, alone...))
+		b.admitted(b.reserve("1b", 40, alone...))
+		b.refused(b.reserve("1c", 11, alone...), key, tokens, 600*time.Millisecond)
+		b.left(s[0], 9, 10, 0)
+		b.settle("1b", 15, false, alone...)
+		b.left(s[0], 9, 35, 0)
+		b.settle("1a", 35, false, alone...) // an overrun
+		b.left(s[0], 9, 30, 0)
+		b.settle("1", 20, false, s...)
+		b.left(s[0], 9, 30, 1)
+	}},
+	{"a scope that doesn't name a limit leaves what is held of it", func(b *bench) {
+		s, alone := one(store.Limits{Requests: 3200, Tokens: 100}), one(store.Limits{Tokens: 100})
+		b.lease("h", 1, store.Stock{Scope: s[0], WantRequests: 100})
+		b.Advance(3 * time.Second) // the grant ran out half a second ago: it leaves room since then
+		b.admitted(b.reserve("1", 100, alone...))
+		b.Advance(500 * time.Millisecond)
+		b.left(s[0], 3153, 0)
+	}},
 	{"limits may change", func(b *bench) {
 		b.admitted(b.reserve("1", 60, one(store.Limits{Tokens: 100})...))
 		b.left(one(store.Limits{Tokens: 200})[0], 140)

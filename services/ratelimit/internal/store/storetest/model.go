@@ -3,6 +3,7 @@ package storetest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func Model(t *testing.T, s store.Store, clock Clock, steps int, seed int64) {
 type spent struct {
 	at          time.Time
 	key, tenant bool
+	slice       bool // of a call under way: tokens alone
 	requests    int64
 	tokens      int64 // reserved, then used
 	over        int64 // beyond the reservation: charged, but not admitted
@@ -120,6 +122,10 @@ func (m *model) reserveOne(h *holder, id string) {
 	if m.rand.IntN(50) == 0 {
 		n = m.rand.Int64N(5000)
 	}
+	slice := m.rand.IntN(4) == 0
+	if slice {
+		scopes = tokensAlone(scopes)
+	}
 	a := m.reserveAs(h.name, id, n, hold, scopes...)
 	if a.Refusal != nil {
 		m.refusals++
@@ -128,6 +134,9 @@ func (m *model) reserveOne(h *holder, id string) {
 	m.reserved++
 	h.heard = m.Now()
 	c := &spent{at: m.Now(), key: len(scopes) == 2, tenant: true, requests: 1, tokens: n, holder: h.name, id: id, ends: m.Now().Add(hold)}
+	if slice {
+		c.slice, c.requests = true, 0
+	}
 	m.log = append(m.log, c)
 	m.open[id] = c
 	m.ids = append(m.ids, id)
@@ -141,7 +150,7 @@ func (m *model) checkPlaces() {
 	var n int64
 	for _, c := range m.open {
 		for _, h := range m.holders {
-			if h.name == c.holder && m.Now().Sub(h.heard) < store.Silence {
+			if h.name == c.holder && !c.slice && m.Now().Sub(h.heard) < store.Silence {
 				n++
 			}
 		}
@@ -168,10 +177,23 @@ func (m *model) pick() *spent {
 }
 
 func (m *model) scopesOf(c *spent) []store.Scope {
-	if c.key {
-		return m.scopes
+	scopes := m.scopes
+	if !c.key {
+		scopes = m.scopes[1:]
 	}
-	return m.scopes[1:]
+	if c.slice {
+		scopes = tokensAlone(scopes)
+	}
+	return scopes
+}
+
+// tokensAlone are the scopes of a slice of tokens.
+func tokensAlone(scopes []store.Scope) []store.Scope {
+	alone := slices.Clone(scopes)
+	for i := range alone {
+		alone[i].Limits = store.Limits{Tokens: alone[i].Limits.Tokens}
+	}
+	return alone
 }
 
 func (m *model) settleOne() {

@@ -45,6 +45,19 @@ var moneyCases = []struct {
 			b.left(s[0], 0)
 		}
 	}},
+	{"a slice of tokens names the budget, which stays as it is", func(b *bench) {
+		whole := one(store.Limits{Requests: 10, Tokens: 100, Budget: 10 * dollar, Period: store.Day})
+		alone := one(store.Limits{Tokens: 100, Budget: 10 * dollar, Period: store.Day})
+		b.seed(0, whole[0])
+		b.admitted(b.pay("1", 4*dollar, whole...))
+		c := b.call("1a", 0, alone...)
+		c.Tokens = 60
+		b.admitted(b.made(c))
+		b.left(whole[0], 9, 40, 6*dollar)
+		b.settled(store.Settlement{ID: "1a", Holder: "h", Tenant: "acme", Scopes: alone, Tokens: 20})
+		b.paid("1", 3*dollar, whole...)
+		b.left(whole[0], 9, 80, 7*dollar)
+	}},
 	{"a seed raises and never lowers", func(b *bench) {
 		s := budgeted(10, store.Day)
 		b.seed(3*dollar, s[0])

@@ -1,4 +1,4 @@
-// Package quotatest is a service of limits for tests that knows budgets and nothing else.
+// Package quotatest is a service of limits for tests that knows budgets and tokens and nothing else.
 package quotatest
 
 import (
@@ -15,18 +15,19 @@ import (
 	"github.com/headgate-mesh/headgate/kit/money"
 )
 
-// Bank holds accounts to their budgets, exactly. The zero value is ready; periods end in an hour. Safe for concurrent use.
+// Bank holds accounts to their budgets and their tokens, exactly. The zero value is ready; periods end in an hour, and a
+// minute never passes: tokens that are spent don't come back. Safe for concurrent use.
 type Bank struct {
 	ratelimitv1.RateLimitServiceClient
 
 	mu    sync.Mutex
-	tills map[string]*Till
-	open  map[string]int64
+	tills map[string]*both
+	open  map[string]*ratelimitv1.ReserveRequest
 	// reserves counts what was admitted.
 	reserves int
 }
 
-// Till is how one account stands, in 10^-12 US dollars; Most is the most that was spent and held together.
+// Till is how one account stands, in 10^-12 US dollars or in tokens; Most is the most that was spent and held together.
 type Till struct{ Spent, Held, Most int64 }
 
 func (t *Till) add(held, spent int64) {
@@ -34,21 +35,31 @@ func (t *Till) add(held, spent int64) {
 	t.Most = max(t.Most, t.Held+t.Spent)
 }
 
-func (b *Bank) till(id string) *Till {
+// both are an account's tills.
+type both struct{ money, tokens Till }
+
+func (b *Bank) till(id string) *both {
 	if b.tills == nil {
-		b.tills, b.open = make(map[string]*Till), make(map[string]int64)
+		b.tills, b.open = make(map[string]*both), make(map[string]*ratelimitv1.ReserveRequest)
 	}
 	if b.tills[id] == nil {
-		b.tills[id] = &Till{}
+		b.tills[id] = &both{}
 	}
 	return b.tills[id]
 }
 
-// Till returns how the account of a key or a tenant stands.
+// Till returns how the budget of a key or a tenant stands.
 func (b *Bank) Till(id string) Till {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return *b.till(id)
+	return b.till(id).money
+}
+
+// Tokens returns how the tokens of a key or a tenant stand.
+func (b *Bank) Tokens(id string) Till {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.till(id).tokens
 }
 
 // Reserves counts the reservations that were made.
@@ -63,24 +74,38 @@ func (b *Bank) Reserve(_ context.Context, r *ratelimitv1.ReserveRequest, _ ...gr
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range r.GetScopes() {
-		limit, err := money.FromUSD(s.GetLimits().GetBudgetUsd())
-		t := b.till(s.GetId())
-		left := limit - t.Held - t.Spent
-		if err != nil || (limit > 0 && r.GetCostPicoUsd() > left) {
-			return &ratelimitv1.ReserveResponse{Refusal: &ratelimitv1.Refusal{
-				Balance: &ratelimitv1.Balance{
-					Scope: s.GetKind(), Dimension: ratelimitv1.Dimension_DIMENSION_BUDGET, Limit: limit, Remaining: left,
-				},
-				RetryAfter: durationpb.New(time.Hour), Never: r.GetCostPicoUsd() > limit,
-			}}, nil
+		if refusal := b.refusal(r, s); refusal != nil {
+			return &ratelimitv1.ReserveResponse{Refusal: refusal}, nil
 		}
 	}
 	for _, s := range r.GetScopes() {
-		b.till(s.GetId()).add(r.GetCostPicoUsd(), 0)
+		b.till(s.GetId()).money.add(r.GetCostPicoUsd(), 0)
+		b.till(s.GetId()).tokens.add(r.GetTokens(), 0)
 	}
-	b.open[r.GetReservationId()] = r.GetCostPicoUsd()
+	b.open[r.GetReservationId()] = r
 	b.reserves++
 	return &ratelimitv1.ReserveResponse{}, nil
+}
+
+// refusal is that of an account which hasn't got what is asked for.
+func (b *Bank) refusal(r *ratelimitv1.ReserveRequest, s *ratelimitv1.Scope) *ratelimitv1.Refusal {
+	t, tokens := b.till(s.GetId()), s.GetLimits().GetTokensPerMinute()
+	usd, err := money.FromUSD(s.GetLimits().GetBudgetUsd())
+	switch left := usd - t.money.Held - t.money.Spent; {
+	case err != nil, usd > 0 && r.GetCostPicoUsd() > left:
+		return refused(s, ratelimitv1.Dimension_DIMENSION_BUDGET, usd, left, r.GetCostPicoUsd(), time.Hour)
+	}
+	if left := tokens - t.tokens.Held - t.tokens.Spent; tokens > 0 && r.GetTokens() > max(left, 0) {
+		return refused(s, ratelimitv1.Dimension_DIMENSION_TOKENS, tokens, left, r.GetTokens(), time.Minute)
+	}
+	return nil
+}
+
+func refused(s *ratelimitv1.Scope, d ratelimitv1.Dimension, limit, left, asked int64, wait time.Duration) *ratelimitv1.Refusal {
+	return &ratelimitv1.Refusal{
+		Balance:    &ratelimitv1.Balance{Scope: s.GetKind(), Dimension: d, Limit: limit, Remaining: left},
+		RetryAfter: durationpb.New(wait), Never: asked > limit,
+	}
 }
 
 // Settle implements RateLimitServiceClient.
@@ -93,7 +118,8 @@ func (b *Bank) Settle(_ context.Context, r *ratelimitv1.SettleRequest, _ ...grpc
 	}
 	delete(b.open, r.GetReservationId())
 	for _, s := range r.GetScopes() {
-		b.till(s.GetId()).add(-held, r.GetCostPicoUsd())
+		b.till(s.GetId()).money.add(-held.GetCostPicoUsd(), r.GetCostPicoUsd())
+		b.till(s.GetId()).tokens.add(-held.GetTokens(), r.GetTokens())
 	}
 	return &ratelimitv1.SettleResponse{}, nil
 }

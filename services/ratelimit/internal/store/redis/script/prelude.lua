@@ -209,6 +209,11 @@ local function silence(places, holder)
   end
 end
 
+-- catchup refills a bucket up to a moment in the past, by the limit that it had where none is named now.
+local function catchup(b, limit, to)
+  if b and to > b.t then advance(b, limit > 0 and limit or b.n, to) end
+end
+
 -- expire ends the grants of holders that weren't heard of in time, each at its time: what it held leaves room from then on.
 local function expire(a)
   local over = {}
@@ -217,8 +222,8 @@ local function expire(a)
   end
   table.sort(over, function(x, y) return x.u < y.u end)
   for _, h in ipairs(over) do
-    if a.r and a.requests > 0 and h.u > a.r.t then advance(a.r, a.requests, h.u) end
-    if a.t and a.tokens > 0 and h.u > a.t.t then advance(a.t, a.tokens, h.u) end
+    catchup(a.r, a.requests, h.u)
+    catchup(a.t, a.tokens, h.u)
     if a.r then release(a.r, h.r, 0) end
     if a.t then release(a.t, h.t, 0) end
     h.r, h.t = 0, 0
