@@ -1,6 +1,7 @@
 package price
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -66,6 +67,7 @@ func (f *File) Validate() error {
 		p.Add("version", "has to be a text of at most %d bytes, such as a date", maxVersion)
 	}
 	for kind, models := range f.Prices.All() {
+		checkKind(&p, kind)
 		for model, e := range models.All() {
 			e.check(&p, conf.Join(conf.Join("prices", kind), model))
 		}
@@ -74,6 +76,20 @@ func (f *File) Validate() error {
 }
 
 const maxVersion = 64
+
+// kinds are those of providers: prices of any other would never be asked for.
+var kinds = []string{"openai", "anthropic", "vllm", "tgi", "openai_compatible", "grpc"}
+
+func checkKind(p *conf.Findings, kind string) {
+	if slices.Contains(kinds, kind) {
+		return
+	}
+	advice := "known are " + strings.Join(kinds, ", ")
+	if near := conf.Nearest(kind, kinds); near != "" {
+		advice = "did you mean " + near + "?"
+	}
+	p.Add(conf.Join("prices", kind), "isn't a kind of provider; %s", advice)
+}
 
 func (e *Entry) check(p *conf.Findings, path string) {
 	e.List.check(p, path)

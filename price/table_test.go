@@ -60,6 +60,25 @@ prices:
 	}
 }
 
+// TestEntriesReplaceWhole: an operator's entry takes nothing over from the built-in one, so that no two prices are mixed.
+func TestEntriesReplaceWhole(t *testing.T) {
+	t.Parallel()
+	prices := parse(t, "version: mine\nprices: {openai: {gpt-5: {input: 1}}}")
+	in, out := &llmv1.TokenUsage{InputTokens: 1}, &llmv1.TokenUsage{InputTokens: 1, OutputTokens: 1}
+	if _, _, known := price.Builtin().CostIn("openai", "gpt-5", price.Batch, out); !known {
+		t.Fatal("the built-in table has no batch price")
+	}
+	for name, test := range map[string]struct {
+		tier  price.Tier
+		usage *llmv1.TokenUsage
+		known bool
+	}{"input": {price.Standard, in, true}, "output": {price.Standard, out, false}, "batch": {price.Batch, in, false}} {
+		if _, _, known := prices.CostIn("openai", "gpt-5", test.tier, test.usage); known != test.known {
+			t.Errorf("%s: known is %v", name, known)
+		}
+	}
+}
+
 func TestLookupAllocatesNothing(t *testing.T) {
 	prices := parse(t, "version: mine\nprices: {vllm: {\"*\": {input: 1}}}")
 	u := &llmv1.TokenUsage{InputTokens: 100, OutputTokens: 10}
@@ -100,6 +119,8 @@ func TestRefusedTables(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"prices: {}": "version: has to be",
+		"version: 1\nprices:\n  openia: {m: {input: 1}}":      "p.yaml:3: prices.openia: isn't a kind of provider; did you mean openai?",
+		"version: 1\nprices: {claude: {m: {input: 1}}}":       "isn't a kind of provider; known are openai, anthropic, vllm, tgi, openai_compatible, grpc",
 		"version: 1\nprices: {openai: {\"a*b\": {input: 1}}}": "may have a star at its end only",
 	} {
 		if _, err := price.Parse("p.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {

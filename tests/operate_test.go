@@ -149,7 +149,7 @@ func TestConfigCheck(t *testing.T) {
 		"unset":      {"providers:\n  claude: {kind: anthropic, api_key: \"${HEADGATE_TEST_UNSET}\"}\n", "HEADGATE_TEST_UNSET"},
 		"no target":  {"models:\n  m: {targets: [{provider: nobody, model: x}]}\n", "headgate.yaml:2"},
 		"bad number": {"gateway: {max_body: lots}\n", "gateway.max_body"},
-		"sound":      {"providers:\n  claude: {kind: anthropic, api_key: x}\nmodels:\n  assistant:\n    targets:\n      - {provider: claude, model: claude-opus-4-6}\n", "1 providers, 1 models"},
+		"sound":      {"providers:\n  claude: {kind: anthropic, api_key: x}\nmodels:\n  assistant:\n    targets:\n      - {provider: claude, model: claude-opus-4-6}\n", "1 provider, 1 model"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -13,7 +14,7 @@ import (
 
 // runAll serves `headgate all`: every service in this process, joined by an in-process channel.
 func runAll(ctx context.Context, e env, args []string) error {
-	cfg, err := parse(e, "all", args, nil)
+	cfg, err := parse(e, "all", args, nil, (*Config).checkClash)
 	if err != nil {
 		return err
 	}
@@ -79,8 +80,8 @@ func (p *process) credentials(name string) auth.Credentials {
 // chooseProviders takes providers from the environment where the file has none, and a simulator of its own where that has
 // none.
 func (p *process) chooseProviders() (simulated bool, err error) {
-	if err := p.findProviders(&p.cfg); err == nil {
-		return false, nil
+	if err := p.findProviders(&p.cfg); !errors.Is(err, errNoProvider) {
+		return false, err
 	}
 	s, err := sim.New(sim.Config{})
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	batchv1 "github.com/headgate-mesh/headgate/gen/batch/v1"
@@ -60,12 +59,7 @@ func (c *batchCommand) call(args []string, want int, ask func(client batchv1.Bat
 	if err != nil {
 		return err
 	}
-	err = c.ask(func(conn grpc.ClientConnInterface) error { return ask(batchv1.NewBatchServiceClient(conn), rest) })
-	var asStatus interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &asStatus) { // of a stream: those of unary calls are explained already
-		return explain(err)
-	}
-	return err
+	return c.ask(func(conn grpc.ClientConnInterface) error { return ask(batchv1.NewBatchServiceClient(conn), rest) })
 }
 
 // show prints a batch for a person, or as JSON.
@@ -117,7 +111,15 @@ func runBatchSubmit(ctx context.Context, e env, args []string) error {
 	concurrency := c.flags.Int("concurrency", 0, "how many lines may be under way at once (default: as many as the mesh allows)")
 	wait := c.flags.Bool("wait", false, "wait for its end, and then print the results or write them to --output")
 	c.flags.StringVar(&c.output, "output", "", "with --wait: a `file` for the results")
-	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) (err error) {
+		if c.output != "" && !*wait {
+			return errors.New("--output goes with --wait; headgate batch results ID --output FILE writes them later")
+		}
+		to, err := c.openOutput() // before anything is submitted: a day's work must not end at a directory that isn't there
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, to.close()) }()
 		f, dialect, err := uploadFile(ctx, client, rest[0])
 		if err != nil {
 			return err
@@ -135,7 +137,8 @@ func runBatchSubmit(ctx context.Context, e env, args []string) error {
 		if !*wait {
 			return c.show(made.GetBatch())
 		}
-		return c.follow(ctx, client, made.GetBatch())
+		fmt.Fprintf(e.stderr, "batch %s\n", made.GetBatch().GetId())
+		return c.follow(ctx, client, made.GetBatch(), to)
 	})
 }
 
@@ -148,6 +151,9 @@ func uploadFile(ctx context.Context, client batchv1.BatchServiceClient, path str
 	defer file.Close()
 	head := make([]byte, 4<<10)
 	n, err := io.ReadFull(file, head)
+	if errors.Is(err, io.EOF) {
+		return nil, 0, fmt.Errorf("%s is empty: it has to hold requests, one a line (OpenAI's format), or one document of them (Anthropic's)", path)
+	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -198,7 +204,7 @@ func send(ctx context.Context, client batchv1.BatchServiceClient, d *batchv1.Fil
 const look = 500 * time.Millisecond
 
 // follow waits for the end of a batch, with a bar for whoever watches, and gives out its results.
-func (c *batchCommand) follow(ctx context.Context, client batchv1.BatchServiceClient, b *batchv1.Batch) error {
+func (c *batchCommand) follow(ctx context.Context, client batchv1.BatchServiceClient, b *batchv1.Batch, to *resultFile) error {
 	bar := newBar(c.env.stderr)
 	for !over(b.GetState()) {
 		bar.show(b)
@@ -219,7 +225,7 @@ func (c *batchCommand) follow(ctx context.Context, client batchv1.BatchServiceCl
 	bar.show(b)
 	bar.done()
 	if b.GetState() != batchv1.BatchState_BATCH_STATE_FAILED {
-		if err := c.results(ctx, client, b.GetId()); err != nil {
+		if err := results(ctx, client, b.GetId(), to); err != nil {
 			return err
 		}
 	}
@@ -245,13 +251,7 @@ type bar struct {
 }
 
 func newBar(w io.Writer) *bar {
-	f, ok := w.(*os.File)
-	b := &bar{w: w, tenth: -1, began: time.Now()}
-	if ok {
-		info, err := f.Stat()
-		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return b
+	return &bar{w: w, tenth: -1, began: time.Now(), terminal: terminal(w)}
 }
 
 func (b *bar) show(x *batchv1.Batch) {
@@ -285,9 +285,13 @@ func runBatchList(ctx context.Context, e env, args []string) error {
 		if err != nil {
 			return err
 		}
+		if len(list.GetBatches()) == 0 && !c.json {
+			fmt.Fprintln(e.stderr, "There are no batches yet: headgate batch submit FILE")
+			return nil
+		}
 		w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 		if !c.json {
-			fmt.Fprintln(w, "id\tstate\tlines\tanswered\tfailed\tmade")
+			fmt.Fprintln(w, "ID\tSTATE\tLINES\tANSWERED\tFAILED\tMADE")
 		}
 		for _, b := range list.GetBatches() {
 			if c.json {
@@ -329,50 +333,12 @@ func runBatchCancel(ctx context.Context, e env, args []string) error {
 func runBatchResults(ctx context.Context, e env, args []string) error {
 	c := newBatchCommand(e, "results")
 	c.flags.StringVar(&c.output, "output", "", "a `file` for the results")
-	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) error {
-		return c.results(ctx, client, rest[0])
-	})
-}
-
-// line is one result as it is printed.
-type line struct {
-	CustomID string          `json:"custom_id"`
-	Outcome  string          `json:"outcome"`
-	Status   int32           `json:"status,omitempty"`
-	Body     json.RawMessage `json:"body,omitempty"`
-}
-
-// results writes every line's result as a line of JSON, in the order of the batch.
-func (c *batchCommand) results(ctx context.Context, client batchv1.BatchServiceClient, id string) (err error) {
-	w := c.env.stdout
-	if c.output != "" {
-		file, openErr := os.OpenFile(c.output, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if openErr != nil {
-			return openErr
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		w = file
-	}
-	stream, err := client.StreamResults(ctx, &batchv1.StreamResultsRequest{Id: id})
-	if err != nil {
-		return err
-	}
-	lines := json.NewEncoder(w)
-	lines.SetEscapeHTML(false)
-	for {
-		m, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	return c.call(args, 1, func(client batchv1.BatchServiceClient, rest []string) (err error) {
+		to, err := c.openOutput()
 		if err != nil {
 			return err
 		}
-		one := line{
-			CustomID: m.GetCustomId(), Status: m.GetHttpStatus(), Body: json.RawMessage(m.GetBody()),
-			Outcome: strings.ToLower(strings.TrimPrefix(m.GetOutcome().String(), "LINE_OUTCOME_")),
-		}
-		if err := lines.Encode(one); err != nil {
-			return err
-		}
-	}
+		defer func() { err = errors.Join(err, to.close()) }()
+		return results(ctx, client, rest[0], to)
+	})
 }

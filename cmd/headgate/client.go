@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,9 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	errorsv1 "github.com/headgate-mesh/headgate/gen/errors/v1"
-	"github.com/headgate-mesh/headgate/kit/auth"
-	"github.com/headgate-mesh/headgate/kit/fault"
+	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/kit/peer"
 )
 
@@ -98,8 +95,7 @@ func (c *meshCommand) ask(do func(grpc.ClientConnInterface) error) error {
 }
 
 // dialMesh returns a connection to the mesh on which every call carries the caller's key, and what closes it. It doesn't
-// wait: a mesh that isn't there shows in the first call. Errors of unary calls read as sentences; those of streams go
-// through [explain].
+// wait: a mesh that isn't there shows in the first call. The errors of calls read as sentences.
 func dialMesh(e env, f *meshFlags) (conn grpc.ClientConnInterface, closer func(), err error) {
 	cfg, err := meshConfig(e, f)
 	if err != nil {
@@ -111,10 +107,14 @@ func dialMesh(e env, f *meshFlags) (conn grpc.ClientConnInterface, closer func()
 	}
 	to := f.target(cfg)
 	c, err := peer.Dial(to, peer.Options{Timeout: callTimeout})
+	var wrong *conf.InvalidError
+	if errors.As(err, &wrong) {
+		return nil, nil, fmt.Errorf("the mesh's %s %s; --addr takes another", wrong.Path, wrong.Text)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return &meshConn{inner: c, key: key, addr: to.Address}, func() { _ = c.Close() }, nil
+	return &meshConn{inner: c, key: key, to: to}, func() { _ = c.Close() }, nil
 }
 
 // target is where to call: what the flags say, over what the configuration does.
@@ -144,7 +144,7 @@ func meshConfig(e env, f *meshFlags) (Config, error) {
 		return cfg, err
 	}
 	cfg = Config{}
-	cfg.override(e.lookup)
+	cfg.override(e.lookup, func(string, string) {})
 	cfg.fill()
 	return cfg, nil
 }
@@ -187,50 +187,3 @@ func reachable(addr string) string {
 	}
 	return addr
 }
-
-// meshConn attaches the caller's key to every call.
-type meshConn struct {
-	inner     grpc.ClientConnInterface
-	key, addr string
-}
-
-// Invoke makes a unary call.
-func (c *meshConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	err := c.inner.Invoke(auth.WithKey(ctx, c.key), method, args, reply, opts...)
-	if f := fault.From(err); f != nil && f.Reason == errorsv1.Reason_REASON_SERVICE_UNAVAILABLE {
-		return fmt.Errorf("the mesh at %s: %w", c.addr, explain(err))
-	}
-	return explain(err)
-}
-
-// NewStream opens a stream.
-func (c *meshConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return c.inner.NewStream(auth.WithKey(ctx, c.key), desc, method, opts...)
-}
-
-// explain makes a sentence for a person of an error that came from the mesh; nil stays nil. The error stays findable.
-func explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	f := fault.From(err)
-	switch field := f.Metadata["field"]; {
-	case field != "" && !strings.HasPrefix(f.Message, field):
-		return &explained{text: field + ": " + f.Message, cause: err}
-	case f.Reason == errorsv1.Reason_REASON_ROUTE_NOT_FOUND:
-		return &explained{text: "the process there doesn't serve this; in a mesh of several processes, give the right one's address with --addr", cause: err}
-	}
-	return &explained{text: f.Message, cause: err}
-}
-
-// explained reads as its text alone: the cause is a status, with words for programs.
-type explained struct {
-	text  string
-	cause error
-}
-
-// Error returns the sentence.
-func (e *explained) Error() string { return e.text }
-
-// Unwrap returns the error that came over the wire.
-func (e *explained) Unwrap() error { return e.cause }

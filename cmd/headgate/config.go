@@ -59,8 +59,11 @@ type Config struct {
 	// Peers says where the other services are; `all` needs none.
 	Peers Peers `yaml:"peers"`
 
-	// file is where it was read from, as it was named; empty where it wasn't.
-	file string
+	// file is where it was read from, as it was named; empty where it wasn't. found reports whether there was one at all.
+	file  string
+	found bool
+	// source knows which value comes from which line, or from which variable.
+	source *conf.Document
 }
 
 // Listeners are the addresses a process may listen on; each command uses those it needs.
@@ -105,8 +108,9 @@ func configFlag(flags *flag.FlagSet) *string {
 	return flags.String("config", "", "the configuration file (default headgate.yaml, where there is one)")
 }
 
-// loadConfig reads the file, then the environment over it, and fills in defaults. What is wrong comes with its line.
-func loadConfig(e env, path string) (Config, error) {
+// loadConfig reads the file, then the environment over it, and fills in defaults. What is wrong comes with its line, or with
+// its variable's name; more are checks beyond those that every command makes.
+func loadConfig(e env, path string, more ...func(*Config) error) (Config, error) {
 	var c Config
 	data, name, err := readFile(path)
 	if err != nil {
@@ -119,10 +123,29 @@ func loadConfig(e env, path string) (Config, error) {
 	if err := doc.Decode(&c); err != nil {
 		return c, err
 	}
-	c.file = path
-	c.override(e.lookup)
+	c.file, c.found, c.source = path, data != nil, doc
+	c.override(e.lookup, doc.From)
 	c.fill()
-	return c, doc.Locate(c.validate())
+	errs := []error{c.validate()}
+	for _, check := range more {
+		errs = append(errs, check(&c))
+	}
+	return c, doc.Locate(errors.Join(errs...))
+}
+
+// from notes which variable a part of the configuration comes from.
+func (c *Config) from(path, variable string) {
+	if c.source != nil {
+		c.source.From(path, variable)
+	}
+}
+
+// locate gives what is wrong with the configuration its line, or its variable.
+func (c *Config) locate(err error) error {
+	if c.source == nil {
+		return err
+	}
+	return c.source.Locate(err)
 }
 
 // readFile returns nothing where no file was named and the default one doesn't exist.
@@ -135,32 +158,10 @@ func readFile(path string) (data []byte, name string, err error) {
 	if path == "" && errors.Is(err, fs.ErrNotExist) {
 		return nil, name, nil
 	}
+	if err == nil && data == nil {
+		data = []byte{}
+	}
 	return data, name, err
-}
-
-// override lets the environment win over the file.
-func (c *Config) override(lookup func(string) (string, bool)) {
-	set := func(field *string, name string) {
-		if v, ok := lookup(name); ok && v != "" {
-			*field = v
-		}
-	}
-	set(&c.Listen.HTTP.Addr, "HEADGATE_HTTP_ADDR")
-	set(&c.Listen.GRPC.Addr, "HEADGATE_GRPC_ADDR")
-	set(&c.Listen.Ops.Addr, "HEADGATE_OPS_ADDR")
-	set(&c.DataDir, "HEADGATE_DATA_DIR")
-	set((*string)(&c.AdminKey), "HEADGATE_ADMIN_KEY")
-	set((*string)(&c.Secret), "HEADGATE_SECRET")
-	set(&c.Peers.Router.Address, "HEADGATE_ROUTER_ADDR")
-	set(&c.Peers.Keys.Address, "HEADGATE_KEYS_ADDR")
-	set(&c.Peers.RateLimit.Address, "HEADGATE_RATELIMIT_ADDR")
-	set(&c.Peers.Cache.Address, "HEADGATE_CACHE_ADDR")
-	set(&c.Peers.Usage.Address, "HEADGATE_USAGE_ADDR")
-	set(&c.Peers.Batch.Address, "HEADGATE_BATCH_ADDR")
-	if v, ok := lookup("HEADGATE_REDIS_URL"); ok && v != "" {
-		c.RateLimit.Backend, c.RateLimit.RedisURL = "redis", conf.Secret(v)
-		c.Cache.Backend, c.Cache.RedisURL = "redis", conf.Secret(v)
-	}
 }
 
 func (c *Config) fill() {
@@ -207,9 +208,12 @@ func (c *Config) validate() error {
 	if r := *c.Tracing.SampleRatio; !(r >= 0 && r <= 1) {
 		p.Add("tracing.sample_ratio", "must be from 0 to 1")
 	}
-	p.Join("listen.http", c.Listen.HTTP.Validate())
-	p.Join("listen.grpc", c.Listen.GRPC.Validate())
-	p.Join("listen.ops", c.Listen.Ops.Validate())
+	for _, l := range c.listeners() {
+		checkListener(&p, l.path, l.cfg)
+	}
+	for _, to := range c.Peers.named() {
+		p.Join(to.path, to.cfg.Validate())
+	}
 	routerConfig := c.router()
 	p.Join("", routerConfig.Validate())
 	p.Join("gateway", c.Gateway.Validate())

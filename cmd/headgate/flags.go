@@ -7,8 +7,9 @@ import (
 	"io"
 )
 
-// parse reads a command's flags into its configuration. extra adds the command's own flags.
-func parse(e env, name string, args []string, extra func(*flag.FlagSet)) (Config, error) {
+// parse reads a command's flags into its configuration. extra adds the command's own flags, checks are its own of the
+// configuration.
+func parse(e env, name string, args []string, extra func(*flag.FlagSet), checks ...func(*Config) error) (Config, error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	path := configFlag(flags)
 	if extra != nil {
@@ -20,7 +21,7 @@ func parse(e env, name string, args []string, extra func(*flag.FlagSet)) (Config
 	if flags.NArg() > 0 {
 		return Config{}, fmt.Errorf("%s takes flags only, not %q", name, flags.Arg(0))
 	}
-	return loadConfig(e, *path)
+	return loadConfig(e, *path, checks...)
 }
 
 // readFlags parses flags. Who asks for help gets all of them and flag.ErrHelp, who makes a mistake a sentence about it.

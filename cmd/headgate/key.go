@@ -197,17 +197,25 @@ type keyWithSecret interface {
 	GetSecret() string
 }
 
-// showNew prints the secret alone to standard output, so that a script can take it, and the rest for a person.
+// showNew prints the secret alone to standard output, so that a script can take it, and the rest for a person. A secret that
+// couldn't be written is lost.
 func (c *keyCommand) showNew(made keyWithSecret) error {
 	if c.json {
-		return printJSON(c.env.stdout, made)
+		return lost(made, printJSON(c.env.stdout, made))
 	}
-	if err := printKeys(c.env.stderr, time.Now(), made.GetKey()); err != nil {
-		return err
-	}
+	_ = printKeys(c.env.stderr, time.Now(), made.GetKey()) // the secret matters more than what is said about it
 	fmt.Fprintln(c.env.stderr, "\nThe key itself. It is shown this once and stored nowhere: keep it now.")
-	fmt.Fprintln(c.env.stdout, made.GetSecret())
-	return nil
+	_, err := fmt.Fprintln(c.env.stdout, made.GetSecret())
+	return lost(made, err)
+}
+
+// lost says what to do about a secret that nobody has seen.
+func lost(made keyWithSecret, err error) error {
+	if err == nil {
+		return nil
+	}
+	id := made.GetKey().GetId()
+	return fmt.Errorf("the secret of %s couldn't be written and is lost (%w): headgate key rotate %s gives it another, headgate key revoke %s ends it", id, err, id, id)
 }
 
 func runKeyList(ctx context.Context, e env, args []string) error {

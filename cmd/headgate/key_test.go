@@ -139,10 +139,11 @@ func TestKeyCommandRefuses(t *testing.T) {
 		{"an expiry", good, []string{"create", "--name", "n", "--expires", "soon"}, "--expires"},
 		{"a past", good, []string{"create", "--name", "n", "--expires", "2020-01-01T00:00:00Z"}, "expires_at must be in the future"},
 		{"a tenant", good, []string{"create", "--name", "n", "--tenant", "A"}, "tenant must be"},
-		{"an unknown id", good, []string{"get", "key_x"}, "no key with this id"},
+		{"an unknown id", good, []string{"get", "key_x"}, "no key with this id; headgate key list lists yours"},
+		{"an address", good, []string{"list", "--addr", "nonsense"}, "address has to be host:port"},
 		{"a wrong key", map[string]string{"HEADGATE_GRPC_ADDR": addr, "HEADGATE_KEY": "x"}, []string{"list"}, "isn't valid"},
 		{"no key", map[string]string{"HEADGATE_GRPC_ADDR": addr, "HEADGATE_DATA_DIR": t.TempDir()}, []string{"list"}, "HEADGATE_KEY"},
-		{"nobody there", good, []string{"list", "--addr", "127.0.0.1:1"}, "the mesh at 127.0.0.1:1"},
+		{"nobody there", good, []string{"list", "--addr", "127.0.0.1:1"}, "nothing answers for Headgate at 127.0.0.1:1: is it running? --addr takes its gRPC address"},
 		{"off loopback", good, []string{"list", "--addr", "192.0.2.1:1", "--ca", "/none"}, "CA"},
 	}
 	for _, c := range cases {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
@@ -22,7 +23,9 @@ var version = "dev"
 // command is one subcommand. Its run gets the arguments after its name.
 type command struct {
 	name, help string
-	run        func(ctx context.Context, e env, args []string) error
+	// usage lists the verbs of a command that has some.
+	usage string
+	run   func(ctx context.Context, e env, args []string) error
 }
 
 // env is the world around the process, so that tests can give another.
@@ -33,20 +36,20 @@ type env struct {
 
 func commands() []command {
 	return []command{
-		{"all", "run the whole mesh in one process", runAll},
-		{"gateway", "run the HTTP gateway; it needs a router elsewhere", runGateway},
-		{"router", "run the router", runRouter},
-		{"keys", "run the service that keeps callers' keys", runKeys},
-		{"ratelimit", "run the service that holds limits", runRateLimit},
-		{"cache", "run the service that keeps answers", runCache},
-		{"usage", "what was used and what it cost; `headgate usage serve` runs the service that keeps it", runUsageOrServe},
-		{"batch", "send work that can wait, and read its results; `headgate batch serve` runs the service that does it", runBatch},
-		{"mesh", "run every service as a process of its own on this machine", runMesh},
-		{"key", "make, list, change, rotate and revoke keys", runKey},
-		{"quota", "how the limits and budgets of a key and its tenant stand: headgate quota [KEY_ID]", runQuota},
-		{"sim", "run the provider simulator", runSim},
-		{"config", "check a configuration file, or print what is in force: headgate config check|print [--config FILE]", runConfig},
-		{"version", "print the version", runVersion},
+		{name: "all", help: "run the whole mesh in one process", run: runAll},
+		{name: "gateway", help: "run the HTTP gateway; it needs a router elsewhere", run: runGateway},
+		{name: "router", help: "run the router", run: runRouter},
+		{name: "keys", help: "run the service that keeps callers' keys", run: runKeys},
+		{name: "ratelimit", help: "run the service that holds limits", run: runRateLimit},
+		{name: "cache", help: "run the service that keeps answers", run: runCache},
+		{name: "usage", help: "what was used and what it cost; `headgate usage serve` runs the service that keeps it", run: runUsageOrServe},
+		{name: "batch", help: "send work that can wait, and read its results; `headgate batch serve` runs the service that does it", usage: batchUsage, run: runBatch},
+		{name: "mesh", help: "run every service as a process of its own on this machine", run: runMesh},
+		{name: "key", help: "make, list, change, rotate and revoke keys", usage: keyUsage, run: runKey},
+		{name: "quota", help: "how the limits and budgets of a key and its tenant stand: headgate quota [KEY_ID]", run: runQuota},
+		{name: "sim", help: "run the provider simulator", run: runSim},
+		{name: "config", help: "check a configuration file, or print what is in force: headgate config check|print [--config FILE]", usage: configUsage, run: runConfig},
+		{name: "version", help: "print the version", run: runVersion},
 	}
 }
 
@@ -64,29 +67,71 @@ func main() {
 	}
 }
 
+// dispatch runs a command. That its output couldn't be written is its error too.
 func dispatch(ctx context.Context, e env, args []string) error {
-	if len(args) == 0 {
-		return help(e.stderr)
-	}
-	for _, c := range commands() {
-		if c.name == args[0] {
-			return c.run(ctx, e, args[1:])
-		}
-	}
-	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
-		_ = help(e.stdout)
-		return nil
-	}
-	_ = help(e.stderr)
-	return fmt.Errorf("there is no command %q", args[0])
+	out := &output{w: e.stdout}
+	e.stdout = out
+	err := choose(ctx, e, args)
+	return out.judge(ctx, err)
 }
 
-func help(w io.Writer) error {
+func choose(ctx context.Context, e env, args []string) error {
+	if len(args) == 0 {
+		help(e.stderr)
+		return errors.New("name a command")
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		return runHelp(ctx, e, args[1:])
+	case "-v", "-version", "--version":
+		return runVersion(ctx, e, nil)
+	}
+	if c, ok := commandOf(args[0]); ok {
+		if c.usage != "" && len(args) > 1 && asksHelp(args[1]) {
+			fmt.Fprintln(e.stdout, c.usage)
+			return nil
+		}
+		return c.run(ctx, e, args[1:])
+	}
+	help(e.stderr)
+	return unknownCommand(args[0])
+}
+
+func commandOf(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+func asksHelp(word string) bool { return oneOf(word, "-h", "-help", "--help") }
+
+func unknownCommand(name string) error {
+	return fmt.Errorf("there is no command %q; headgate help lists them", name)
+}
+
+// runHelp lists the commands, or, with the words of one, prints that one's own help.
+func runHelp(ctx context.Context, e env, args []string) error {
+	if len(args) == 0 {
+		help(e.stdout)
+		return nil
+	}
+	c, ok := commandOf(args[0])
+	if !ok {
+		return unknownCommand(args[0])
+	}
+	fmt.Fprintf(e.stdout, "headgate %s: %s\n", c.name, c.help)
+	return choose(ctx, e, append(slices.Clone(args), "--help"))
+}
+
+func help(w io.Writer) {
 	fmt.Fprintln(w, "usage: headgate COMMAND [flags]")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.help)
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.help)
 	}
-	return fmt.Errorf("name a command")
+	fmt.Fprintln(w, "headgate help COMMAND tells more.")
 }
 
 func runVersion(_ context.Context, e env, _ []string) error {

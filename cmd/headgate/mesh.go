@@ -29,7 +29,7 @@ type member struct {
 
 // runMesh serves `headgate mesh`: every service as a process of its own on loopback, until it is told to stop.
 func runMesh(ctx context.Context, e env, args []string) error {
-	cfg, err := parse(e, "mesh", args, nil)
+	cfg, err := parse(e, "mesh", args, nil, (*Config).checkClash)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,10 @@ func runMesh(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	members, simulated := membersOf(cfg, e)
+	if err := cfg.providersFromEnvironment(e.lookup); err != nil {
+		return err
+	}
+	members, simulated := membersOf(cfg)
 	environment := meshEnvironment(cfg, members)
 	group := run.New(nil)
 	for _, m := range members {
@@ -57,11 +60,10 @@ func runMesh(ctx context.Context, e env, args []string) error {
 }
 
 // membersOf lists the processes, those that are called before those that call.
-func membersOf(cfg Config, e env) (members []member, simulated bool) {
+func membersOf(cfg Config) (members []member, simulated bool) {
 	host, _, _ := net.SplitHostPort(cfg.Listen.GRPC.Addr)
 	at := func(port string) string { return net.JoinHostPort(host, port) }
 	router := member{name: "router", grpc: cfg.Listen.GRPC.Addr, ops: at("9196")}
-	cfg.providersFromEnvironment(e.lookup)
 	if cfg.Providers.Len() == 0 {
 		simulated = true
 		members = append(members, member{name: "sim", args: []string{"--addr", at("8089")}, http: at("8089")})

@@ -7,21 +7,37 @@ import (
 	"github.com/headgate-mesh/headgate/services/router"
 )
 
-// providersFromEnvironment stands in for a configuration without providers: the keys that the vendors' own SDKs read.
-func (c *Config) providersFromEnvironment(lookup func(string) (string, bool)) {
+// providersFromEnvironment stands in for a configuration without providers: the keys that the vendors' own SDKs read. What is
+// wrong with one of them is an error with the variable's name.
+func (c *Config) providersFromEnvironment(lookup func(string) (string, bool)) error {
 	if c.Providers.Len() > 0 {
-		return
+		return nil
 	}
-	if key, ok := lookup("ANTHROPIC_API_KEY"); ok && key != "" {
-		c.Providers.Set("claude", router.Provider{Kind: "anthropic", APIKey: conf.Secret(key)})
-	}
-	if key, ok := lookup("OPENAI_API_KEY"); ok && key != "" {
-		c.Providers.Set("openai", router.Provider{Kind: "openai", APIKey: conf.Secret(key)})
-	}
-	for name, kind := range map[string]string{"VLLM_BASE_URL": "vllm", "TGI_BASE_URL": "tgi"} {
-		if v, ok := lookup(name); ok && v != "" {
-			c.Providers.Set(kind, router.Provider{Kind: kind, Endpoints: []string{root(v)}, Trust: "local"})
+	for _, v := range []struct {
+		variable, name string
+		provider       func(value string) router.Provider
+	}{
+		{"ANTHROPIC_API_KEY", "claude", hosted("anthropic")},
+		{"OPENAI_API_KEY", "openai", hosted("openai")},
+		{"VLLM_BASE_URL", "vllm", selfHosted("vllm")},
+		{"TGI_BASE_URL", "tgi", selfHosted("tgi")},
+	} {
+		if value, ok := lookup(v.variable); ok && value != "" {
+			c.Providers.Set(v.name, v.provider(value))
+			c.from("providers."+v.name, v.variable)
 		}
+	}
+	r := router.Config{Providers: c.Providers}
+	return c.locate(r.Validate())
+}
+
+func hosted(kind string) func(key string) router.Provider {
+	return func(key string) router.Provider { return router.Provider{Kind: kind, APIKey: conf.Secret(key)} }
+}
+
+func selfHosted(kind string) func(address string) router.Provider {
+	return func(address string) router.Provider {
+		return router.Provider{Kind: kind, Endpoints: []string{root(address)}, Trust: "local"}
 	}
 }
 

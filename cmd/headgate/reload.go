@@ -95,14 +95,20 @@ func (p *process) reloadRouter(c Config) error {
 	return p.router.Reload(c.router(), prices)
 }
 
-// findProviders takes providers from the environment where the file has none, and the simulator where that has none.
+// errNoProvider is what a router without anybody to ask gets.
+var errNoProvider = errors.New("the router needs a provider: configure one, or set ANTHROPIC_API_KEY, OPENAI_API_KEY, VLLM_BASE_URL or TGI_BASE_URL")
+
+// findProviders takes providers from the environment where the file has none, and the simulator where that has none. It
+// returns errNoProvider where there is none either.
 func (p *process) findProviders(c *Config) error {
-	c.providersFromEnvironment(p.env.lookup)
+	if err := c.providersFromEnvironment(p.env.lookup); err != nil {
+		return err
+	}
 	if c.Providers.Len() == 0 && p.simulator != "" {
 		c.providersFromSimulator(p.simulator)
 	}
 	if c.Providers.Len() == 0 {
-		return errors.New("the router needs a provider: configure one, or set ANTHROPIC_API_KEY, OPENAI_API_KEY, VLLM_BASE_URL or TGI_BASE_URL")
+		return errNoProvider
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (p *process) dialRouter() (io.Closer, error) {
 		return nil, fmt.Errorf("the %s needs a router: set peers.router.address or HEADGATE_ROUTER_ADDR", p.name)
 	}
 	conn, err := peer.Dial(p.cfg.Peers.Router, peer.Options{
-		Credentials: p.credentials(p.name), Timeout: p.callTime(), HealthService: "headgate.router.v1.RelayService",
+		Credentials: p.credentials(p.name), Timeout: p.callTime(), Logger: p.log, HealthService: "headgate.router.v1.RelayService",
 	})
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (p *process) dial(conn *grpc.ClientConnInterface, name string, cfg peer.Con
 	if cfg.Address == "" {
 		return fmt.Errorf("the %s service has to be somewhere: set peers.%s.address or HEADGATE_%s_ADDR", name, name, strings.ToUpper(name))
 	}
-	c, err := peer.Dial(cfg, peer.Options{Credentials: p.credentials(p.name), Timeout: p.callTime()})
+	c, err := peer.Dial(cfg, peer.Options{Credentials: p.credentials(p.name), Timeout: p.callTime(), Logger: p.log})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

@@ -75,7 +75,10 @@ func addUsageFlags(flags *flag.FlagSet) func(now time.Time) (*usageAsk, error) {
 	flags.BoolVar(&a.events, "events", false, "list every attempt instead of adding up, oldest first")
 	flags.BoolVar(&a.json, "json", false, "print JSON: one object, or one for each event")
 	return func(now time.Time) (*usageAsk, error) {
-		var err error
+		err := a.refuseIdle(flags)
+		if err != nil {
+			return nil, err
+		}
 		if a.interval, err = parseInterval(*interval); err != nil {
 			return nil, err
 		}
@@ -88,6 +91,16 @@ func addUsageFlags(flags *flag.FlagSet) func(now time.Time) (*usageAsk, error) {
 		a.filter.End, err = parseMoment("until", *until, now)
 		return a, err
 	}
+}
+
+// refuseIdle refuses flags that would do nothing beside --events.
+func (a *usageAsk) refuseIdle(flags *flag.FlagSet) (err error) {
+	flags.Visit(func(f *flag.Flag) {
+		if a.events && oneOf(f.Name, "by", "interval") {
+			err = fmt.Errorf("--events lists attempts one by one, and --%s adds them up: take one of the two", f.Name)
+		}
+	})
+	return err
 }
 
 // groups are the words of --by; the tag has its name behind it.
@@ -205,7 +218,7 @@ func usageJSON(m proto.Message) ([]byte, error) {
 func (a *usageAsk) list(ctx context.Context, w io.Writer, client usagev1.UsageServiceClient) error {
 	stream, err := client.ListEvents(ctx, &usagev1.ListEventsRequest{Filter: a.filter})
 	if err != nil {
-		return explain(err)
+		return err
 	}
 	printer := newEventPrinter(w, a.json)
 	for {
@@ -214,7 +227,7 @@ func (a *usageAsk) list(ctx context.Context, w io.Writer, client usagev1.UsageSe
 			return printer.end()
 		}
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		if err := printer.print(m.GetEvent()); err != nil {
 			return err

@@ -289,12 +289,34 @@ func (a *usageAsk) stretch(t time.Time) string {
 type eventPrinter struct {
 	w    io.Writer
 	json bool
-	rows int
+	// whole leaves names as long as they are: nobody's screen is too narrow for them.
+	whole bool
+	rows  int
 }
 
-func newEventPrinter(w io.Writer, json bool) *eventPrinter { return &eventPrinter{w: w, json: json} }
+func newEventPrinter(w io.Writer, json bool) *eventPrinter {
+	return &eventPrinter{w: w, json: json, whole: !terminal(w)}
+}
 
-const eventLine = "%-19s %-10s %-17s %-9s %-9s %9s %8s %11s\n"
+const (
+	eventLine = "%-19s %-10s %-17s %-9s %-9s %9s %8s %11s\n"
+	wholeLine = "%-19s %-24s %-24s %-12s %-9s %9s %8s %11s\n"
+)
+
+func (p *eventPrinter) layout() string {
+	if p.whole {
+		return wholeLine
+	}
+	return eventLine
+}
+
+// name is a name for a column of n characters.
+func (p *eventPrinter) name(s string, n int) string {
+	if p.whole {
+		return plain(s)
+	}
+	return cut(plain(s), n)
+}
 
 func (p *eventPrinter) print(e *usagev1.Event) error {
 	if p.rows++; p.json {
@@ -305,7 +327,7 @@ func (p *eventPrinter) print(e *usagev1.Event) error {
 		return err
 	}
 	if p.rows == 1 {
-		if _, err := fmt.Fprintf(p.w, eventLine, "TIME (UTC)", "KEY", "MODEL", "PROVIDER", "OUTCOME", "INPUT", "OUTPUT", "USD"); err != nil {
+		if _, err := fmt.Fprintf(p.w, p.layout(), "TIME (UTC)", "KEY", "MODEL", "PROVIDER", "OUTCOME", "INPUT", "OUTPUT", "USD"); err != nil {
 			return err
 		}
 	}
@@ -316,8 +338,8 @@ func (p *eventPrinter) print(e *usagev1.Event) error {
 	case e.GetTokens() != nil:
 		cost = "unpriced"
 	}
-	_, err := fmt.Fprintf(p.w, eventLine, e.GetStartedAt().AsTime().Format(time.DateTime), cut(plain(e.GetKeyId()), 10),
-		cut(plain(e.GetModel()), 17), cut(plain(e.GetProvider()), 9), outcome(e),
+	_, err := fmt.Fprintf(p.w, p.layout(), e.GetStartedAt().AsTime().Format(time.DateTime), p.name(e.GetKeyId(), 10),
+		p.name(e.GetModel(), 17), p.name(e.GetProvider(), 9), outcome(e),
 		tokens(e, e.GetTokens().GetInputTokens()), tokens(e, e.GetTokens().GetOutputTokens()), cost)
 	return err
 }

@@ -144,7 +144,6 @@ func TestUsageTableIsNeverTooWide(t *testing.T) {
 		{[]string{"--by", "model,tag:team", "--interval", "hour"}, []string{long, "search"}, []string{"2026-11-24 17:30", "TEAM", "12,345.678901*"}},
 		{[]string{"--by", "model,tenant,key", "--interval", "day"}, []string{long, "x", long}, []string{"2026-11-24", "REQUESTS"}},
 		{[]string{"--by", "none"}, nil, []string{"total"}},
-		{[]string{"--events"}, nil, []string{"wide-wid…", "1,000.000000"}},
 	} {
 		f := &fakeUsage{sums: &usagev1.QueryUsageResponse{Sums: []*usagev1.Sum{sum(test.groups...)}}, total: sum()}
 		f.events = []*usagev1.Event{{
@@ -168,11 +167,41 @@ func TestUsageTableIsNeverTooWide(t *testing.T) {
 	}
 }
 
+// TestUsageEventsFit: on a terminal a line of an event is no longer than the screen; elsewhere names are whole, so that they
+// can be used.
+func TestUsageEventsFit(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("wide-", 60)
+	event := &usagev1.Event{
+		KeyId: long, Model: long, Provider: long, StartedAt: timestamppb.New(usageNow), Outcome: usagev1.Outcome_OUTCOME_COMPLETE,
+		Tokens: &llmv1.TokenUsage{InputTokens: 9_999_999, OutputTokens: 999_999}, CostPicoUsd: proto.Int64(1e15),
+	}
+	for whole, want := range map[bool]string{false: "wide-wid…", true: long} {
+		var out bytes.Buffer
+		printer := newEventPrinter(&out, false)
+		if !printer.whole {
+			t.Error("a buffer is taken for a terminal")
+		}
+		printer.whole = whole
+		if err := printer.print(event); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, want) || !strings.Contains(got, "1,000.000000") {
+			t.Errorf("whole %v:\n%s", whole, got)
+		}
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			if n := utf8.RuneCountInString(line); !whole && n > 100 {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+	}
+}
+
 func TestUsageEvents(t *testing.T) {
 	t.Parallel()
 	f := &fakeUsage{events: []*usagev1.Event{
 		{
-			Id: "req_1/1.a", KeyId: "key_1", Model: "assistant", Provider: "claude", StartedAt: timestamppb.New(usageNow), Outcome: usagev1.Outcome_OUTCOME_COMPLETE,
+			Id: "req_1/1.a", RequestId: "req_1", KeyId: "key_1", Model: "assistant", Provider: "claude", StartedAt: timestamppb.New(usageNow), Outcome: usagev1.Outcome_OUTCOME_COMPLETE,
 			Tokens: &llmv1.TokenUsage{InputTokens: 1234, OutputTokens: 56}, CostPicoUsd: proto.Int64(125_000_000),
 		},
 		{KeyId: "key_1", Model: "assistant", Provider: "openai", StartedAt: timestamppb.New(usageNow), Outcome: usagev1.Outcome_OUTCOME_PROVIDER_ERROR, HttpStatus: 503},
@@ -193,10 +222,11 @@ func TestUsageEvents(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	var first struct {
-		ID   string `json:"id"`
-		Cost string `json:"cost_pico_usd"`
+		ID      string `json:"id"`
+		Request string `json:"request_id"`
+		Cost    string `json:"cost_pico_usd"`
 	}
-	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 3 || first.ID != "req_1/1.a" || first.Cost != "125000000" {
+	if err := json.Unmarshal([]byte(lines[0]), &first); err != nil || len(lines) != 3 || first.ID != "req_1/1.a" || first.Request != "req_1" || first.Cost != "125000000" {
 		t.Errorf("%d lines, %+v, %v", len(lines), first, err)
 	}
 }
@@ -231,6 +261,8 @@ func TestUsageFlags(t *testing.T) {
 		{"--since", "yesterday"},
 		{"--since", "-5h"},
 		{"--until", "2026-13-01"},
+		{"--events", "--by", "tenant"},
+		{"--interval", "day", "--events"},
 	} {
 		if _, err := showUsage(t, &fakeUsage{}, args...); err == nil {
 			t.Errorf("%q was taken", args)

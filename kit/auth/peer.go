@@ -95,7 +95,20 @@ func (p *peers) prove(name string, token [sha256.Size]byte) (string, error) {
 	return "", notAPeer()
 }
 
+// The metadata of a refusal that is about the peer credential, not about anybody's key.
+const (
+	metadataCredential = "credential"
+	credentialPeer     = "peer"
+)
+
 func notAPeer() *fault.Error {
 	return fault.New(errorsv1.Reason_REASON_PERMISSION_DENIED,
-		"this method is internal to Headgate, and the call has no valid peer credential")
+		"this method is internal to Headgate, and the call has no valid peer credential").With(metadataCredential, credentialPeer)
+}
+
+// RefusesPeer reports whether a call failed because of its peer credential: where it carried one, the two processes don't
+// have the same root secret.
+func RefusesPeer(err error) bool {
+	f := fault.From(err)
+	return f != nil && f.Reason == errorsv1.Reason_REASON_PERMISSION_DENIED && f.Metadata[metadataCredential] == credentialPeer
 }

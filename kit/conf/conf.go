@@ -28,6 +28,8 @@ type Document struct {
 	root   *yaml.Node
 	lookup Lookup
 	lines  map[string]int
+	// from names where values come from that don't stand in the document.
+	from map[string]string
 }
 
 // Read parses YAML; name is the file's, for errors. A nil lookup knows no variables.
@@ -109,6 +111,25 @@ func (d *Document) Line(path string) int {
 		}
 		path = parent(path)
 	}
+}
+
+// From says that the value at path, and what is below it, comes from somewhere else, such as an environment variable:
+// [Document.Locate] names that instead of the file.
+func (d *Document) From(path, source string) {
+	if d.from == nil {
+		d.from = make(map[string]string)
+	}
+	d.from[path] = source
+}
+
+// source is where the value at a path comes from; empty for the document.
+func (d *Document) source(path string) string {
+	for ; path != ""; path = parent(path) {
+		if source := d.from[path]; source != "" {
+			return source
+		}
+	}
+	return ""
 }
 
 // Parse reads data into a struct: [Read], [Document.Decode], and, where the struct has a Validate method, its errors

@@ -267,6 +267,28 @@ func TestValidateGetsLines(t *testing.T) {
 	}
 }
 
+// TestLocateNamesTheSource: what doesn't come from the document isn't blamed on it.
+func TestLocateNamesTheSource(t *testing.T) {
+	t.Parallel()
+	d, err := conf.Read("f.yaml", []byte("listen:\n  addr: x\nport: 1\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var into struct {
+		Listen struct{ Addr string }
+		Port   int
+	}
+	if err := d.Decode(&into); err != nil {
+		t.Fatal(err)
+	}
+	d.From("listen", "LISTEN")
+	got := d.Locate(errors.Join(
+		conf.Invalid("port", "is taken"), conf.Invalid("listen.addr", "is wrong"), conf.Invalid("listen.more[1]", "is wrong"), conf.Invalid("listener", "is missing")))
+	if want := "LISTEN: is wrong\nf.yaml:1: listener: is missing\nf.yaml:3: port: is taken"; got == nil || got.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", got, want)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

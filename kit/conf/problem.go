@@ -11,7 +11,7 @@ import (
 
 // Problem is one thing that is wrong in a document.
 type Problem struct {
-	// File is the name the document was read under.
+	// File is the name the document was read under, or that of the variable that holds the value.
 	File string
 	// Line counts from 1; 0 where it isn't known.
 	Line int
@@ -92,11 +92,18 @@ func Join(parent, child string) string {
 	return parent + "." + child
 }
 
-// Locate turns the error of a Validate method into [Problems] with file and line; nil stays nil.
+// Locate turns the error of a Validate method into [Problems] with file and line, or with what [Document.From] says; nil
+// stays nil.
 func (d *Document) Locate(err error) error {
 	var all Problems
 	for e := range leaves(err) {
-		all = append(all, Problem{File: d.name, Line: d.Line(e.Path), Path: e.Path, Text: e.Text})
+		problem := Problem{File: d.name, Line: d.Line(e.Path), Path: e.Path, Text: e.Text}
+		if source := d.source(e.Path); source != "" {
+			problem = Problem{File: source, Text: e.Text}
+		}
+		if !slices.Contains(all, problem) { // one variable may fill several fields
+			all = append(all, problem)
+		}
 	}
 	return all.orNil()
 }

@@ -255,6 +255,57 @@ func TestLog(t *testing.T) {
 	})
 }
 
+// TestLogOfAStart: that the keys service isn't there at once is no news, that it still isn't after a while is, once.
+func TestLogOfAStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out said
+		s := newScripted()
+		s.down.Store(true)
+		k := keyring.New(s, hasher(), keyring.Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { _ = k.Run(ctx) }()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if text := out.take(); text != "" {
+			t.Errorf("in the first second it says:\n%s", text)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if text := out.take(); strings.Count(text, "WARN") != 1 || !strings.Contains(text, "no key is known yet") {
+			t.Errorf("after a minute it says:\n%.2000s", text)
+		}
+		s.down.Store(false)
+		time.Sleep(2 * time.Second)
+		s.says(snapshot(), nil)
+		stop()
+		synctest.Wait()
+		if text := out.take(); strings.Contains(text, "broke") {
+			t.Errorf("an end that was meant is news:\n%s", text)
+		}
+	})
+}
+
+// said is a log that may be read while it is written.
+type said struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+// take returns what was said since it was last asked.
+func (s *said) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.buf.Reset()
+	return s.buf.String()
+}
+
 func TestVerifyAllocatesNothing(t *testing.T) {
 	s, a := newScripted(), issue(hasher(), "key_a")
 	k := keyring.New(s, hasher(), keyring.Options{})

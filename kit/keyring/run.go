@@ -19,6 +19,9 @@ const (
 	maxDelay   = time.Second
 	// goodFeed is how long a feed has to hold for the next failure to be a first one.
 	goodFeed = 5 * time.Second
+	// startTime is how long the first feed may take to open before that is worth a warning: processes of a mesh that start
+	// together find each other within it.
+	startTime = 2 * time.Second
 )
 
 // Run follows the feed until ctx ends, and returns nil then. It opens a feed that broke again and again.
@@ -41,19 +44,25 @@ func (k *Keyring) Run(ctx context.Context) error {
 	}
 }
 
-// report logs that the feed broke. One warning is enough for all the attempts of an outage, and an end that the keys
-// service meant, which is how it stops, is none.
+// report logs that the feed broke. One warning is enough for all the attempts of an outage. An end that the keys service
+// meant, which is how it stops, is none, nor is that it can't be heard while this process has only just started: both are
+// usual, and what comes of them is told if it lasts.
 func (k *Keyring) report(ctx context.Context, err error, warned bool, delay time.Duration) bool {
 	level := slog.LevelWarn
-	switch {
-	case warned:
+	if warned || k.starting() || errors.Is(err, errEnded) {
 		level = slog.LevelDebug
-	case errors.Is(err, errEnded):
-		level = slog.LevelInfo
 	}
-	k.options.Logger.Log(ctx, level, "the feed of keys broke; known keys stay in use for a while",
-		"error", err, "keys", k.Len(), "again_in", delay)
+	text := "the feed of keys broke; known keys stay in use for a while"
+	if k.table.Load() == nil {
+		text = "the keys service isn't heard, and no key is known yet: callers' keys can't be checked"
+	}
+	k.options.Logger.Log(ctx, level, text, "error", err, "keys", k.Len(), "again_in", delay)
 	return warned || level == slog.LevelWarn
+}
+
+// starting reports whether the keys service may be about to start as this process is.
+func (k *Keyring) starting() bool {
+	return k.table.Load() == nil && k.options.Clock().Sub(k.start) < startTime
 }
 
 // jitter keeps the nodes of a mesh from coming back all at once: half of the delay to all of it.

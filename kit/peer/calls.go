@@ -13,20 +13,30 @@ import (
 
 // InProcess returns a client of a channel in this process, as [Dial] returns one of a connection.
 func InProcess(channel grpc.ClientConnInterface, o Options) grpc.ClientConnInterface {
-	return &calls{channel: channel, options: o.withDefaults()}
+	c := newCalls(channel, o.withDefaults(), "")
+	return &c
 }
 
 // calls prepares every call on a channel, whichever kind it is.
 type calls struct {
 	channel grpc.ClientConnInterface
 	options Options
+	// proves reports whether calls carry a credential; refusals tells of those where it is refused.
+	proves   bool
+	refusals *refusals
+}
+
+// newCalls makes calls with complete options; addr is where the service is, for the log.
+func newCalls(channel grpc.ClientConnInterface, o Options, addr string) calls {
+	_, _, proves := o.Credentials.Metadata()
+	return calls{channel: channel, options: o, proves: proves, refusals: newRefusals(o.Logger, addr)}
 }
 
 // Invoke makes a unary call.
 func (c *calls) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	ctx, cancel := c.deadline(ctx)
 	defer cancel()
-	return asStatus(c.channel.Invoke(c.attach(ctx), method, args, reply, opts...))
+	return c.settle(c.channel.Invoke(c.attach(ctx), method, args, reply, opts...))
 }
 
 // NewStream opens a stream. The caller receives until an error, or cancels its context.
@@ -35,10 +45,9 @@ func (c *calls) NewStream(ctx context.Context, desc *grpc.StreamDesc, method str
 	s, err := c.channel.NewStream(c.attach(ctx), desc, method, opts...)
 	if err != nil {
 		cancel()
-		return nil, asStatus(err)
+		return nil, c.settle(err)
 	}
-	each, _ := s.(eacher)
-	return &stream{ClientStream: s, cancel: cancel, desc: desc, each: each}, nil
+	return &stream{ClientStream: s, calls: c, cancel: cancel, desc: desc}, nil
 }
 
 // deadline gives a call without a deadline the default one.

@@ -52,7 +52,7 @@ func Dial(c Config, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("dialling %s: %w", c.Address, err)
 	}
 	conn.Connect()
-	return &Conn{calls: calls{channel: conn, options: o}, conn: conn}, nil
+	return &Conn{calls: newCalls(conn, o, c.Address), conn: conn}, nil
 }
 
 func dialOptions(o Options, creds credentials.TransportCredentials, config string) []grpc.DialOption {

@@ -18,8 +18,8 @@ func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error
 	if g, ok := s.(*grpc.GenericClientStream[Req, Res]); ok {
 		if ours, ok := g.ClientStream.(*stream); ok {
 			defer ours.cancel()
-			if ours.each != nil {
-				return eachHere(ours.each, take, idle)
+			if here, ok := ours.ClientStream.(eacher); ok {
+				return eachHere(ours.calls, here, take, idle)
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func Each[Req, Res any](s grpc.ServerStreamingClient[Res], take func(*Res) error
 	}
 }
 
-func eachHere[Res any](s eacher, take func(*Res) error, idle func()) error {
+func eachHere[Res any](c *calls, s eacher, take func(*Res) error, idle func()) error {
 	var refused error
 	err := s.Each(func(m any) error {
 		refused = take(m.(*Res))
@@ -47,7 +47,7 @@ func eachHere[Res any](s eacher, take func(*Res) error, idle func()) error {
 	if refused != nil {
 		return refused
 	}
-	return asStatus(err)
+	return c.settle(err)
 }
 
 // eacher is a stream whose handler can run on the caller's goroutine.

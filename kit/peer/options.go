@@ -3,7 +3,8 @@
 package peer
 
 import (
-	"fmt"
+	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/conf"
 	"github.com/headgate-mesh/headgate/kit/listen"
 )
 
@@ -28,18 +30,35 @@ type Config struct {
 	Plaintext bool `yaml:"plaintext"`
 }
 
-// Validate returns an error for an address that can't be dialled.
+// Validate returns an error for an address that can't be dialled, by its path in the file.
 func (c Config) Validate() error {
 	if c.Address == "" {
-		return fmt.Errorf("address is required")
+		return conf.Invalid("address", "is required")
 	}
 	if c.unix() {
 		return nil
 	}
-	for _, address := range c.list() {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return fmt.Errorf("address %q: want host:port", address)
+	list := c.list()
+	for i, address := range list {
+		var wrong *conf.InvalidError
+		if !errors.As(conf.DialAddress(address), &wrong) {
+			continue
 		}
+		if len(list) > 1 {
+			return conf.Invalid("address", "number %d of those between commas %s", i+1, wrong.Text)
+		}
+		return conf.Invalid("address", "%s", wrong.Text)
+	}
+	return nil
+}
+
+// Check is Validate, and reads the file of certificates.
+func (c Config) Check() error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if _, err := transport(c); err != nil {
+		return conf.Invalid("ca_file", "%v", err)
 	}
 	return nil
 }
@@ -89,6 +108,8 @@ func (c Config) insecure() bool {
 type Options struct {
 	// Credentials prove this process to internal methods. Default: none.
 	Credentials auth.Credentials
+	// Logger tells where a service refuses those credentials. Default: discards.
+	Logger *slog.Logger
 	// Timeout is the deadline of a call whose context has none. Default 10 min, longer than any stream should be; NoTimeout
 	// is for calls whose server ends them by itself.
 	Timeout time.Duration

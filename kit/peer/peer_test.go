@@ -91,7 +91,7 @@ func TestContextErrorsAreStatuses(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	for address, good := range map[string]bool{"h:1": true, "127.0.0.1:1": true, "unix:/x": true, "h:1, i:2": true, "": false, "h": false, "h:1,i": false, "h:1,": false} {
+	for address, good := range map[string]bool{"h:1": true, "127.0.0.1:1": true, "unix:/x": true, "h:1, i:2": true, "": false, "h": false, "h:1,i": false, "h:1,": false, "h:65536": false, "h:0": false, "h:1,i:x": false} {
 		if err := (peer.Config{Address: address}).Validate(); (err == nil) != good {
 			t.Errorf("%q: %v", address, err)
 		}

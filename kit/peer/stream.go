@@ -13,10 +13,9 @@ import (
 // stream is a client's stream: it ends the call's context when the call is over.
 type stream struct {
 	grpc.ClientStream
+	calls  *calls
 	cancel context.CancelFunc
 	desc   *grpc.StreamDesc
-	// each is the same stream, where its handler can run here; else nil.
-	each eacher
 }
 
 // SendMsg sends one message. io.EOF says that the call is over and that RecvMsg knows why; generated code asks only
@@ -26,13 +25,13 @@ func (s *stream) SendMsg(m any) error {
 	if errors.Is(err, io.EOF) && !s.desc.ClientStreams {
 		return nil
 	}
-	return asStatus(err)
+	return s.calls.settle(err)
 }
 
 // Header waits for the server's header.
 func (s *stream) Header() (metadata.MD, error) {
 	md, err := s.ClientStream.Header()
-	return md, asStatus(err)
+	return md, s.calls.settle(err)
 }
 
 // RecvMsg receives one message. An error, or the only message of a client stream, is the end of the call.
@@ -41,7 +40,7 @@ func (s *stream) RecvMsg(m any) error {
 	if err != nil || !s.desc.ServerStreams {
 		s.cancel()
 	}
-	return asStatus(err)
+	return s.calls.settle(err)
 }
 
 // asStatus makes a status of a bare context error, which the in-process channel returns where a connection returns a

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
 
 	"github.com/headgate-mesh/headgate/kit/fault"
@@ -17,7 +16,7 @@ func log(logger *slog.Logger) interceptor {
 	return func(ctx context.Context, c *call) error {
 		begin := time.Now()
 		err := c.next(ctx)
-		level := levelOf(c.method, err)
+		level := levelOf(c, err)
 		if !logger.Enabled(ctx, level) {
 			return err
 		}
@@ -27,8 +26,9 @@ func log(logger *slog.Logger) interceptor {
 }
 
 // levelOf: a success is Debug (metrics count it, and a line per call isn't free), a caller's mistake Info, a failure of
-// ours or a provider's Warn, a defect Error. A health watch always ends by being cancelled, so that is Debug too.
-func levelOf(method string, err error) slog.Level {
+// ours or a provider's Warn, a defect Error. What a process of the mesh asks on nobody's behalf, such as the feed of keys or
+// a health watch, always ends by being cancelled, as when that process stops, so that is Debug too.
+func levelOf(c *call, err error) slog.Level {
 	switch fault.CodeOf(err) {
 	case codes.OK:
 		return slog.LevelDebug
@@ -37,7 +37,7 @@ func levelOf(method string, err error) slog.Level {
 	case codes.Unavailable, codes.DeadlineExceeded:
 		return slog.LevelWarn
 	case codes.Canceled:
-		if method == healthv1.Health_Watch_FullMethodName {
+		if c.principal == "" {
 			return slog.LevelDebug
 		}
 	}

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	routerv1 "github.com/headgate-mesh/headgate/gen/router/v1"
 	"github.com/headgate-mesh/headgate/kit/auth"
+	"github.com/headgate-mesh/headgate/kit/meta"
 	"github.com/headgate-mesh/headgate/kit/peer"
 	"github.com/headgate-mesh/headgate/kit/rpc"
 )
@@ -148,4 +150,40 @@ func TestUnhealthyServerGetsNoCalls(t *testing.T) {
 		}
 	}
 	t.Error("calls still reach a server that isn't serving")
+}
+
+// TestLogOfAnEnd: that a process of the mesh ends what it asked on nobody's behalf is no news; that a caller left is told.
+func TestLogOfAnEnd(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	s := &services{relay: func(_ *routerv1.RelayRequest, w grpc.ServerStreamingServer[routerv1.RelayResponse]) error {
+		begun <- struct{}{}
+		<-w.Context().Done()
+		return w.Context().Err()
+	}}
+	overBoth(t, rpc.Options{}, s, func(t *testing.T, m *mesh) {
+		for level, ctx := range map[string]context.Context{"DEBUG": t.Context(), "INFO": asClient(t.Context())} {
+			ctx, cancel := context.WithCancel(meta.WithRequestID(ctx, "req_"+level))
+			ended := make(chan error, 1)
+			go func() { ended <- relay(ctx, m.inside) }()
+			<-begun
+			cancel()
+			<-ended
+			if line := logged(m, "req_"+level, `"code":"Canceled"`); !strings.Contains(line, `"level":"`+level+`"`) {
+				t.Errorf("want it at %s: %s", level, line)
+			}
+		}
+	})
+}
+
+// logged waits for a line of the log with all of these in it; empty where none comes.
+func logged(m *mesh, parts ...string) string {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for line := range strings.Lines(m.log.String()) {
+			if !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
+				return line
+			}
+		}
+	}
+	return ""
 }

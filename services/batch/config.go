@@ -2,6 +2,7 @@ package batch
 
 import (
 	"cmp"
+	"path/filepath"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -72,6 +73,15 @@ func (c Config) WithDefaults() Config {
 	c.PollLeast = cmp.Or(c.PollLeast, 5*time.Second)
 	c.PollMost = cmp.Or(c.PollMost, max(5*time.Minute, c.PollLeast))
 	c.Window = cmp.Or(c.Window, mostWindow)
+	return c
+}
+
+// In fills in the places where they are unset, for a data directory.
+func (c Config) In(dataDir string) Config {
+	c.Database = cmp.Or(c.Database, filepath.Join(dataDir, "batch.db"))
+	if at, err := files.Directory(filepath.Join(dataDir, "batch-files")); err == nil {
+		c.Files = cmp.Or(c.Files, at)
+	}
 	return c
 }
 

@@ -32,6 +32,8 @@ func TestConfig(t *testing.T) {
 		"unknown backend": {"{backend: disk}", "backend"},
 		"no address":      {"{backend: redis}", "redis_url"},
 		"no such address": {"{redis_url: 'http://canary'}", "redis_url"},
+		"no such port":    {"{redis_url: 'redis://u:canary@h:70000'}", "redis_url"},
+		"both":            {"{backend: memory, redis_url: 'redis://u:canary@h'}", "backend"},
 		"pool":            {"{redis_url: 'redis://h', redis_pool: 20000}", "redis_pool"},
 		"tiny entries":    {"{max_entry: 10B}", "max_entry"},
 		"no room":         {"{max_bytes: 1MiB}", "max_bytes"},

@@ -68,6 +68,9 @@ func (c *Config) Validate() error {
 	d := c.WithDefaults()
 	switch d.Backend {
 	case memoryBackend:
+		if d.RedisURL != "" {
+			p.Add("backend", "is memory, and redis_url is set beside it: take one of the two away")
+		}
 	case redisBackend:
 		d.checkRedis(&p)
 	default:
@@ -83,6 +86,8 @@ func (c *Config) checkRedis(p *conf.Findings) {
 		p.Add("redis_url", "is required for the redis backend")
 	} else if err := redis.CheckURL(c.RedisURL.Reveal(), c.RedisCluster); err != nil {
 		p.Add("redis_url", "isn't the address of a Redis; write redis://user:password@host:port/db")
+	} else {
+		p.Join("redis_url", conf.RedisURL(c.RedisURL.Reveal()))
 	}
 	if c.RedisPool < 1 || c.RedisPool > 10_000 {
 		p.Add("redis_pool", "must be from 1 to 10000")

@@ -1,6 +1,10 @@
 package keys
 
-import "github.com/headgate-mesh/headgate/kit/conf"
+import (
+	"path/filepath"
+
+	"github.com/headgate-mesh/headgate/kit/conf"
+)
 
 // Config says where keys are kept.
 type Config struct {
@@ -19,6 +23,14 @@ const (
 func (c Config) WithDefaults() Config {
 	if c.Store == "" {
 		c.Store = storeSQLite
+	}
+	return c
+}
+
+// In fills in the file where it is unset and there is one, for a data directory.
+func (c Config) In(dataDir string) Config {
+	if c.File == "" && c.Store != storeMemory {
+		c.File = filepath.Join(dataDir, "keys.db")
 	}
 	return c
 }

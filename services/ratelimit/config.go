@@ -2,8 +2,11 @@ package ratelimit
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	ratelimitv1 "github.com/headgate-mesh/headgate/gen/ratelimit/v1"
 	"github.com/headgate-mesh/headgate/kit/bucket"
@@ -13,9 +16,9 @@ import (
 
 // Config says where accounts are kept and what tenants may use.
 type Config struct {
-	// Backend is memory (the default), for one instance, or redis, for any number.
+	// Backend is memory (the default), for one instance, or redis, for any number (the default where redis_url is set).
 	Backend string `yaml:"backend"`
-	// RedisURL is redis://user:password@host:port/db, or rediss:// for TLS. Required for redis.
+	// RedisURL is redis://user:password@host:port/db, or rediss:// for TLS. Required for redis, and refused beside memory.
 	RedisURL conf.Secret `yaml:"redis_url"`
 	// RedisCluster says that RedisURL is a node of a Redis Cluster; more nodes follow as ?addr=host:port.
 	RedisCluster bool `yaml:"redis_cluster"`
@@ -35,7 +38,8 @@ type Config struct {
 	// heard of it; then calls of who has one are refused. Where Redis is away for some instances only, the others spend the
 	// same money meanwhile: a budget can be overrun by that part once. 1ns, which is none and no overrun, to 10m, default 30s.
 	BudgetGrace time.Duration `yaml:"budget_grace"`
-	// Tenants are the limits of whole tenants, by name; a tenant that isn't here has none. Routers need the same.
+	// Tenants are the limits of whole tenants, by name (1 to 64 of a-z, 0-9, _ and -, as keys have it); a tenant that isn't
+	// here has none. Routers need the same.
 	Tenants map[string]Limits `yaml:"tenants"`
 }
 
@@ -71,6 +75,9 @@ func (l Limits) Proto() *ratelimitv1.Limits {
 
 // WithDefaults fills in what is unset.
 func (c Config) WithDefaults() Config {
+	if c.Backend == "" && c.RedisURL != "" {
+		c.Backend = "redis"
+	}
 	c.Backend = cmp.Or(c.Backend, "memory")
 	c.KeyPrefix = cmp.Or(c.KeyPrefix, "headgate")
 	c.PoolSize = cmp.Or(c.PoolSize, 32)
@@ -85,15 +92,7 @@ func (c Config) WithDefaults() Config {
 func (c *Config) Validate() error {
 	var p conf.Findings
 	d := c.WithDefaults()
-	switch d.Backend {
-	case "memory":
-	case "redis":
-		if d.RedisURL == "" {
-			p.Add("redis_url", "is required for backend redis")
-		}
-	default:
-		p.Add("backend", "must be memory or redis")
-	}
+	d.checkBackend(&p)
 	if d.Timeout < 10*time.Millisecond || d.Timeout > 250*time.Millisecond {
 		p.Add("timeout", "must be from 10ms to 250ms")
 	}
@@ -113,9 +112,46 @@ func (c *Config) Validate() error {
 		p.Add("key_prefix", "must not hold braces: they decide where a cluster keeps a key")
 	}
 	for name, l := range d.Tenants {
+		if !tenantName.MatchString(name) {
+			p.Add("tenants."+name, "no key can have this tenant, so these limits would hold for nobody: its name must be 1 to 64 of a-z, 0-9, _ and -")
+		}
 		l.check(&p, "tenants."+name)
 	}
 	return p.Err()
+}
+
+// tenantName is what the keys service takes for a tenant.
+var tenantName = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+
+func (c *Config) checkBackend(p *conf.Findings) {
+	switch c.Backend {
+	case "memory":
+		if c.RedisURL != "" {
+			p.Add("backend", "is memory, and redis_url is set beside it: take one of the two away")
+		}
+	case "redis":
+		if c.RedisURL == "" {
+			p.Add("redis_url", "is required for backend redis")
+			return
+		}
+		p.Join("redis_url", checkURL(c.RedisURL.Reveal(), c.RedisCluster))
+	default:
+		p.Add("backend", "must be memory or redis")
+	}
+}
+
+// checkURL doesn't quote the URL: it may hold a password.
+func checkURL(url string, cluster bool) error {
+	var err error
+	if cluster {
+		_, err = goredis.ParseClusterURL(url)
+	} else {
+		_, err = goredis.ParseURL(url)
+	}
+	if err != nil {
+		return conf.Invalid("", "isn't the address of a Redis; write redis://user:password@host:port/db")
+	}
+	return conf.RedisURL(url)
 }
 
 func (l Limits) check(p *conf.Findings, path string) {

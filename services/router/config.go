@@ -1,6 +1,9 @@
 package router
 
 import (
+	"net"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -175,6 +178,7 @@ func (c *Config) Validate() error {
 	}
 	for name, provider := range c.Providers.All() {
 		provider.check(&p, name)
+		provider.checkPorts(&p, "providers."+name)
 	}
 	for name, model := range c.Models.All() {
 		c.checkModel(&p, name, model)
@@ -184,6 +188,25 @@ func (c *Config) Validate() error {
 		p.Join("", err)
 	}
 	return p.Err()
+}
+
+// CheckFiles reports, by their paths in the file, dictionaries that can't be read. [New] and [Service.Reload] refuse them too.
+func (c *Config) CheckFiles() error {
+	_, err := sensitive.New(c.Sensitivity)
+	return conf.Under("sensitivity", err)
+}
+
+func (m Provider) checkPorts(p *conf.Findings, path string) {
+	check := func(field, address string) {
+		u, err := url.Parse(address)
+		if err == nil && u.Port() != "" && conf.DialAddress(net.JoinHostPort(u.Hostname(), u.Port())) != nil {
+			p.Add(path+"."+field, "has a port that isn't from 1 to 65535")
+		}
+	}
+	check("base_url", m.BaseURL)
+	for i, address := range m.Endpoints {
+		check("endpoints["+strconv.Itoa(i)+"]", address)
+	}
 }
 
 // ruleNames are the names that rules may mention. A vendor's own model is known even where its provider comes from the

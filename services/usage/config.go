@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"cmp"
+	"path/filepath"
 	"time"
 
 	"github.com/headgate-mesh/headgate/kit/conf"
@@ -16,6 +18,12 @@ type Config struct {
 }
 
 const shortestRetention = 24 * time.Hour
+
+// In fills in the database where it is unset, for a data directory.
+func (c Config) In(dataDir string) Config {
+	c.Database = cmp.Or(c.Database, filepath.Join(dataDir, "usage.db"))
+	return c
+}
 
 // Validate reports what can't work, by its field.
 func (c *Config) Validate() error {
