@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	accessv1 "github.com/headgate-mesh/headgate/gen/access/v1"
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
@@ -150,7 +152,8 @@ func (s *tally) once(t *testing.T, c cachev1.CacheServiceClient, random *rand.Ra
 		defer leave.Stop()
 	}
 	s.reads.Add(1)
-	r, err := c.Lookup(ctx, &cachev1.LookupRequest{Digest: digest[:], Tenant: tenant, Model: "m"})
+	holder := binary.BigEndian.AppendUint64(make([]byte, 8), random.Uint64())
+	r, err := c.Lookup(ctx, &cachev1.LookupRequest{Digest: digest[:], Tenant: tenant, Model: "m", Holder: holder})
 	switch {
 	case err != nil:
 		if ctx.Err() == nil {
@@ -165,10 +168,16 @@ func (s *tally) once(t *testing.T, c cachev1.CacheServiceClient, random *rand.Ra
 		}
 	case len(r.GetGeneration()) > 0:
 		if kept, _ := c.Store(ctx, &cachev1.StoreRequest{
-			Digest: digest[:], Tenant: tenant, Model: "m", Value: canary, Generation: r.GetGeneration(),
+			Digest: digest[:], Tenant: tenant, Model: "m", Value: canary, Generation: r.GetGeneration(), Holder: holder,
 		}); kept.GetStored() {
 			s.stored.Add(1)
 		}
+	}
+	switch random.IntN(50) {
+	case 0:
+		_, _ = c.Hold(ctx, &cachev1.HoldRequest{Digest: digest[:], Tenant: tenant, Model: "m", Holder: holder, Wait: durationpb.New(10 * time.Millisecond)})
+	case 1:
+		_, _ = c.Release(ctx, &cachev1.ReleaseRequest{Digest: digest[:], Tenant: tenant, Model: "m", Holder: holder})
 	}
 	if random.IntN(500) == 0 {
 		_, _ = c.Invalidate(ctx, &cachev1.InvalidateRequest{All: true})

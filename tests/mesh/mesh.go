@@ -166,16 +166,19 @@ func command(name string) []string {
 }
 
 // StartNode starts another router and gateway with a rate limiter and a cache of their own beside a split mesh, over its
-// keys and its ledger, until the test ends.
-func (m *Mesh) StartNode(t testing.TB) *Mesh {
+// keys and its ledger, until the test ends. Those of the two that are named in shared are the mesh's instead.
+func (m *Mesh) StartNode(t testing.TB, shared ...string) *Mesh {
 	t.Helper()
 	n := &Mesh{
 		HTTP: FreeAddr(t), GRPC: FreeAddr(t), Ops: FreeAddr(t), Sim: m.Sim, Upstream: m.Upstream, options: m.options, file: m.file,
 		procs: map[string]*exec.Cmd{}, addrs: map[string]string{"keys": m.addrs["keys"], "usage": m.addrs["usage"]}, ops: map[string]string{},
 	}
 	n.options.Env = append(slices.Clone(m.options.Env), "HEADGATE_DATA_DIR="+t.TempDir())
-	own := []string{"ratelimit", "cache", "router"}
 	n.addrs["ratelimit"], n.addrs["cache"], n.addrs["router"] = FreeAddr(t), FreeAddr(t), n.GRPC
+	own := slices.DeleteFunc([]string{"ratelimit", "cache", "router"}, func(name string) bool { return slices.Contains(shared, name) })
+	for _, name := range shared {
+		n.addrs[name] = m.addrs[name]
+	}
 	for _, name := range own {
 		n.StartService(t, name)
 	}

@@ -26,6 +26,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Lease is how the fill lease of a question stands.
+type Lease int32
+
+const (
+	// Nobody asked for it, or the backend couldn't tell: the caller goes on alone.
+	Lease_LEASE_UNSPECIFIED Lease = 0
+	// The caller has it.
+	Lease_LEASE_GRANTED Lease = 1
+	// Somebody else has it: an answer may be on its way.
+	Lease_LEASE_FILLING Lease = 2
+	// An answer to this question couldn't be kept a moment ago: nobody waits for another one.
+	Lease_LEASE_DECLINED Lease = 3
+	// There is an answer, so that nobody has it.
+	Lease_LEASE_KEPT Lease = 4
+)
+
+// Enum value maps for Lease.
+var (
+	Lease_name = map[int32]string{
+		0: "LEASE_UNSPECIFIED",
+		1: "LEASE_GRANTED",
+		2: "LEASE_FILLING",
+		3: "LEASE_DECLINED",
+		4: "LEASE_KEPT",
+	}
+	Lease_value = map[string]int32{
+		"LEASE_UNSPECIFIED": 0,
+		"LEASE_GRANTED":     1,
+		"LEASE_FILLING":     2,
+		"LEASE_DECLINED":    3,
+		"LEASE_KEPT":        4,
+	}
+)
+
+func (x Lease) Enum() *Lease {
+	p := new(Lease)
+	*p = x
+	return p
+}
+
+func (x Lease) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Lease) Descriptor() protoreflect.EnumDescriptor {
+	return file_headgate_cache_v1_cache_proto_enumTypes[0].Descriptor()
+}
+
+func (Lease) Type() protoreflect.EnumType {
+	return &file_headgate_cache_v1_cache_proto_enumTypes[0]
+}
+
+func (x Lease) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Lease.Descriptor instead.
+func (Lease) EnumDescriptor() ([]byte, []int) {
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{0}
+}
+
 // LookupRequest is a question.
 type LookupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -34,7 +95,12 @@ type LookupRequest struct {
 	// The tenant that asks. Required.
 	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	// The model as the client named it. Required.
-	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// Who wants the fill lease where there is no answer: 16 bytes that no other call uses. Default: nobody does.
+	Holder []byte `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"`
+	// True where the caller has waited for somebody else's fill: it may take longer than a first lookup, and what it finds is
+	// counted as coalesced.
+	Waited        bool `protobuf:"varint,5,opt,name=waited,proto3" json:"waited,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -90,6 +156,20 @@ func (x *LookupRequest) GetModel() string {
 	return ""
 }
 
+func (x *LookupRequest) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
+func (x *LookupRequest) GetWaited() bool {
+	if x != nil {
+		return x.Waited
+	}
+	return false
+}
+
 // LookupResponse is an answer, or none.
 type LookupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -100,7 +180,9 @@ type LookupResponse struct {
 	// When it was stored.
 	StoredAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=stored_at,json=storedAt,proto3" json:"stored_at,omitempty"`
 	// What Store has to be given, so that an answer that is withdrawn meanwhile isn't kept.
-	Generation    []byte `protobuf:"bytes,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	Generation []byte `protobuf:"bytes,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	// How the fill lease stands; unspecified where an answer was found.
+	Lease         Lease `protobuf:"varint,5,opt,name=lease,proto3,enum=headgate.cache.v1.Lease" json:"lease,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +245,13 @@ func (x *LookupResponse) GetGeneration() []byte {
 	return nil
 }
 
+func (x *LookupResponse) GetLease() Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return Lease_LEASE_UNSPECIFIED
+}
+
 // StoreRequest is an answer to be kept.
 type StoreRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -177,7 +266,9 @@ type StoreRequest struct {
 	// How long it may be found. Default: the configured time, which is also the most.
 	Ttl *durationpb.Duration `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// From the lookup. Required.
-	Generation    []byte `protobuf:"bytes,6,opt,name=generation,proto3" json:"generation,omitempty"`
+	Generation []byte `protobuf:"bytes,6,opt,name=generation,proto3" json:"generation,omitempty"`
+	// Whose fill lease ends with this. Default: nobody's.
+	Holder        []byte `protobuf:"bytes,7,opt,name=holder,proto3" json:"holder,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -254,11 +345,20 @@ func (x *StoreRequest) GetGeneration() []byte {
 	return nil
 }
 
+func (x *StoreRequest) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
 // StoreResponse tells whether the answer was kept.
 type StoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// False where it was withdrawn meanwhile, or is too large.
-	Stored        bool `protobuf:"varint,1,opt,name=stored,proto3" json:"stored,omitempty"`
+	Stored bool `protobuf:"varint,1,opt,name=stored,proto3" json:"stored,omitempty"`
+	// True where it wasn't kept because it was withdrawn meanwhile: an answer that is made now would be.
+	Withdrawn     bool `protobuf:"varint,2,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -300,6 +400,261 @@ func (x *StoreResponse) GetStored() bool {
 	return false
 }
 
+func (x *StoreResponse) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+// HoldRequest names a question and who wants its fill lease.
+type HoldRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in the lookup.
+	Digest []byte `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// As in the lookup.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// As in the lookup.
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// As in the lookup. Required.
+	Holder []byte `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"`
+	// How long to wait for somebody else's fill, at most 10 s. Default: not at all.
+	Wait          *durationpb.Duration `protobuf:"bytes,5,opt,name=wait,proto3" json:"wait,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldRequest) Reset() {
+	*x = HoldRequest{}
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldRequest) ProtoMessage() {}
+
+func (x *HoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
+func (*HoldRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HoldRequest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *HoldRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *HoldRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *HoldRequest) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
+func (x *HoldRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// HoldResponse tells how the fill lease stands.
+type HoldResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Filling only once the wait is over.
+	Lease         Lease `protobuf:"varint,1,opt,name=lease,proto3,enum=headgate.cache.v1.Lease" json:"lease,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldResponse) Reset() {
+	*x = HoldResponse{}
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldResponse) ProtoMessage() {}
+
+func (x *HoldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
+func (*HoldResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *HoldResponse) GetLease() Lease {
+	if x != nil {
+		return x.Lease
+	}
+	return Lease_LEASE_UNSPECIFIED
+}
+
+// ReleaseRequest names a question and whose fill lease ends.
+type ReleaseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in the lookup.
+	Digest []byte `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// As in the lookup.
+	Tenant string `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// As in the lookup.
+	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	// As in the lookup. Required.
+	Holder []byte `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"`
+	// True where an answer to this question can't be kept: whoever waits for one goes on alone, and for the next five seconds
+	// nobody waits.
+	Declined      bool `protobuf:"varint,5,opt,name=declined,proto3" json:"declined,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseRequest) Reset() {
+	*x = ReleaseRequest{}
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseRequest) ProtoMessage() {}
+
+func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseRequest) Descriptor() ([]byte, []int) {
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReleaseRequest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *ReleaseRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ReleaseRequest) GetHolder() []byte {
+	if x != nil {
+		return x.Holder
+	}
+	return nil
+}
+
+func (x *ReleaseRequest) GetDeclined() bool {
+	if x != nil {
+		return x.Declined
+	}
+	return false
+}
+
+// ReleaseResponse is empty.
+type ReleaseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseResponse) Reset() {
+	*x = ReleaseResponse{}
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseResponse) ProtoMessage() {}
+
+func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseResponse) Descriptor() ([]byte, []int) {
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{7}
+}
+
 // InvalidateRequest says what to withdraw: the answers that match every field that is set. One field has to be.
 type InvalidateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -315,7 +670,7 @@ type InvalidateRequest struct {
 
 func (x *InvalidateRequest) Reset() {
 	*x = InvalidateRequest{}
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[4]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +682,7 @@ func (x *InvalidateRequest) String() string {
 func (*InvalidateRequest) ProtoMessage() {}
 
 func (x *InvalidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[4]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +695,7 @@ func (x *InvalidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvalidateRequest.ProtoReflect.Descriptor instead.
 func (*InvalidateRequest) Descriptor() ([]byte, []int) {
-	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{4}
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *InvalidateRequest) GetModel() string {
@@ -373,7 +728,7 @@ type InvalidateResponse struct {
 
 func (x *InvalidateResponse) Reset() {
 	*x = InvalidateResponse{}
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[5]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +740,7 @@ func (x *InvalidateResponse) String() string {
 func (*InvalidateResponse) ProtoMessage() {}
 
 func (x *InvalidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[5]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +753,7 @@ func (x *InvalidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvalidateResponse.ProtoReflect.Descriptor instead.
 func (*InvalidateResponse) Descriptor() ([]byte, []int) {
-	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{5}
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{9}
 }
 
 // GetStatsRequest asks for figures.
@@ -410,7 +765,7 @@ type GetStatsRequest struct {
 
 func (x *GetStatsRequest) Reset() {
 	*x = GetStatsRequest{}
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[6]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +777,7 @@ func (x *GetStatsRequest) String() string {
 func (*GetStatsRequest) ProtoMessage() {}
 
 func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[6]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +790,7 @@ func (x *GetStatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatsRequest) Descriptor() ([]byte, []int) {
-	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{6}
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{10}
 }
 
 // GetStatsResponse is figures of this instance since it started, but for entries and bytes, which are now.
@@ -458,14 +813,16 @@ type GetStatsResponse struct {
 	// What they take, in bytes; unset where the backend is shared.
 	Bytes int64 `protobuf:"varint,8,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	// Calls that the backend failed or didn't answer in time.
-	Errors        int64 `protobuf:"varint,9,opt,name=errors,proto3" json:"errors,omitempty"`
+	Errors int64 `protobuf:"varint,9,opt,name=errors,proto3" json:"errors,omitempty"`
+	// Of the hits, those of calls that had waited for somebody else's fill.
+	Coalesced     int64 `protobuf:"varint,10,opt,name=coalesced,proto3" json:"coalesced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatsResponse) Reset() {
 	*x = GetStatsResponse{}
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[7]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +834,7 @@ func (x *GetStatsResponse) String() string {
 func (*GetStatsResponse) ProtoMessage() {}
 
 func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_headgate_cache_v1_cache_proto_msgTypes[7]
+	mi := &file_headgate_cache_v1_cache_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +847,7 @@ func (x *GetStatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatsResponse.ProtoReflect.Descriptor instead.
 func (*GetStatsResponse) Descriptor() ([]byte, []int) {
-	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{7}
+	return file_headgate_cache_v1_cache_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetStatsResponse) GetBackend() string {
@@ -556,22 +913,32 @@ func (x *GetStatsResponse) GetErrors() int64 {
 	return 0
 }
 
+func (x *GetStatsResponse) GetCoalesced() int64 {
+	if x != nil {
+		return x.Coalesced
+	}
+	return 0
+}
+
 var File_headgate_cache_v1_cache_proto protoreflect.FileDescriptor
 
 const file_headgate_cache_v1_cache_proto_rawDesc = "" +
 	"\n" +
-	"\x1dheadgate/cache/v1/cache.proto\x12\x11headgate.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fheadgate/access/v1/access.proto\"U\n" +
+	"\x1dheadgate/cache/v1/cache.proto\x12\x11headgate.cache.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fheadgate/access/v1/access.proto\"\x85\x01\n" +
 	"\rLookupRequest\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05model\x18\x03 \x01(\tR\x05model\"\x95\x01\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\fR\x06holder\x12\x16\n" +
+	"\x06waited\x18\x05 \x01(\bR\x06waited\"\xc5\x01\n" +
 	"\x0eLookupResponse\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x127\n" +
 	"\tstored_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bstoredAt\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x04 \x01(\fR\n" +
-	"generation\"\xb7\x01\n" +
+	"generation\x12.\n" +
+	"\x05lease\x18\x05 \x01(\x0e2\x18.headgate.cache.v1.LeaseR\x05lease\"\xcf\x01\n" +
 	"\fStoreRequest\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x14\n" +
@@ -580,15 +947,32 @@ const file_headgate_cache_v1_cache_proto_rawDesc = "" +
 	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x06 \x01(\fR\n" +
-	"generation\"'\n" +
+	"generation\x12\x16\n" +
+	"\x06holder\x18\a \x01(\fR\x06holder\"E\n" +
 	"\rStoreResponse\x12\x16\n" +
-	"\x06stored\x18\x01 \x01(\bR\x06stored\"S\n" +
+	"\x06stored\x18\x01 \x01(\bR\x06stored\x12\x1c\n" +
+	"\twithdrawn\x18\x02 \x01(\bR\twithdrawn\"\x9a\x01\n" +
+	"\vHoldRequest\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\fR\x06holder\x12-\n" +
+	"\x04wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04wait\">\n" +
+	"\fHoldResponse\x12.\n" +
+	"\x05lease\x18\x01 \x01(\x0e2\x18.headgate.cache.v1.LeaseR\x05lease\"\x8a\x01\n" +
+	"\x0eReleaseRequest\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\fR\x06holder\x12\x1a\n" +
+	"\bdeclined\x18\x05 \x01(\bR\bdeclined\"\x11\n" +
+	"\x0fReleaseResponse\"S\n" +
 	"\x11InvalidateRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x10\n" +
 	"\x03all\x18\x03 \x01(\bR\x03all\"\x14\n" +
 	"\x12InvalidateResponse\"\x11\n" +
-	"\x0fGetStatsRequest\"\xf2\x01\n" +
+	"\x0fGetStatsRequest\"\x90\x02\n" +
 	"\x10GetStatsResponse\x12\x18\n" +
 	"\abackend\x18\x01 \x01(\tR\abackend\x12\x12\n" +
 	"\x04hits\x18\x02 \x01(\x03R\x04hits\x12\x16\n" +
@@ -598,10 +982,21 @@ const file_headgate_cache_v1_cache_proto_rawDesc = "" +
 	"\tevictions\x18\x06 \x01(\x03R\tevictions\x12\x18\n" +
 	"\aentries\x18\a \x01(\x03R\aentries\x12\x14\n" +
 	"\x05bytes\x18\b \x01(\x03R\x05bytes\x12\x16\n" +
-	"\x06errors\x18\t \x01(\x03R\x06errors2\xec\x02\n" +
+	"\x06errors\x18\t \x01(\x03R\x06errors\x12\x1c\n" +
+	"\tcoalesced\x18\n" +
+	" \x01(\x03R\tcoalesced*h\n" +
+	"\x05Lease\x12\x15\n" +
+	"\x11LEASE_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rLEASE_GRANTED\x10\x01\x12\x11\n" +
+	"\rLEASE_FILLING\x10\x02\x12\x12\n" +
+	"\x0eLEASE_DECLINED\x10\x03\x12\x0e\n" +
+	"\n" +
+	"LEASE_KEPT\x10\x042\x87\x04\n" +
 	"\fCacheService\x12M\n" +
 	"\x06Lookup\x12 .headgate.cache.v1.LookupRequest\x1a!.headgate.cache.v1.LookupResponse\x12J\n" +
-	"\x05Store\x12\x1f.headgate.cache.v1.StoreRequest\x1a .headgate.cache.v1.StoreResponse\x12b\n" +
+	"\x05Store\x12\x1f.headgate.cache.v1.StoreRequest\x1a .headgate.cache.v1.StoreResponse\x12G\n" +
+	"\x04Hold\x12\x1e.headgate.cache.v1.HoldRequest\x1a\x1f.headgate.cache.v1.HoldResponse\x12P\n" +
+	"\aRelease\x12!.headgate.cache.v1.ReleaseRequest\x1a\".headgate.cache.v1.ReleaseResponse\x12b\n" +
 	"\n" +
 	"Invalidate\x12$.headgate.cache.v1.InvalidateRequest\x1a%.headgate.cache.v1.InvalidateResponse\"\a\xea\xff\x1b\x03\n" +
 	"\x01\x02\x12]\n" +
@@ -620,35 +1015,48 @@ func file_headgate_cache_v1_cache_proto_rawDescGZIP() []byte {
 	return file_headgate_cache_v1_cache_proto_rawDescData
 }
 
-var file_headgate_cache_v1_cache_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_headgate_cache_v1_cache_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_headgate_cache_v1_cache_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_headgate_cache_v1_cache_proto_goTypes = []any{
-	(*LookupRequest)(nil),         // 0: headgate.cache.v1.LookupRequest
-	(*LookupResponse)(nil),        // 1: headgate.cache.v1.LookupResponse
-	(*StoreRequest)(nil),          // 2: headgate.cache.v1.StoreRequest
-	(*StoreResponse)(nil),         // 3: headgate.cache.v1.StoreResponse
-	(*InvalidateRequest)(nil),     // 4: headgate.cache.v1.InvalidateRequest
-	(*InvalidateResponse)(nil),    // 5: headgate.cache.v1.InvalidateResponse
-	(*GetStatsRequest)(nil),       // 6: headgate.cache.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),      // 7: headgate.cache.v1.GetStatsResponse
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(Lease)(0),                    // 0: headgate.cache.v1.Lease
+	(*LookupRequest)(nil),         // 1: headgate.cache.v1.LookupRequest
+	(*LookupResponse)(nil),        // 2: headgate.cache.v1.LookupResponse
+	(*StoreRequest)(nil),          // 3: headgate.cache.v1.StoreRequest
+	(*StoreResponse)(nil),         // 4: headgate.cache.v1.StoreResponse
+	(*HoldRequest)(nil),           // 5: headgate.cache.v1.HoldRequest
+	(*HoldResponse)(nil),          // 6: headgate.cache.v1.HoldResponse
+	(*ReleaseRequest)(nil),        // 7: headgate.cache.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),       // 8: headgate.cache.v1.ReleaseResponse
+	(*InvalidateRequest)(nil),     // 9: headgate.cache.v1.InvalidateRequest
+	(*InvalidateResponse)(nil),    // 10: headgate.cache.v1.InvalidateResponse
+	(*GetStatsRequest)(nil),       // 11: headgate.cache.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),      // 12: headgate.cache.v1.GetStatsResponse
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
 }
 var file_headgate_cache_v1_cache_proto_depIdxs = []int32{
-	8, // 0: headgate.cache.v1.LookupResponse.stored_at:type_name -> google.protobuf.Timestamp
-	9, // 1: headgate.cache.v1.StoreRequest.ttl:type_name -> google.protobuf.Duration
-	0, // 2: headgate.cache.v1.CacheService.Lookup:input_type -> headgate.cache.v1.LookupRequest
-	2, // 3: headgate.cache.v1.CacheService.Store:input_type -> headgate.cache.v1.StoreRequest
-	4, // 4: headgate.cache.v1.CacheService.Invalidate:input_type -> headgate.cache.v1.InvalidateRequest
-	6, // 5: headgate.cache.v1.CacheService.GetStats:input_type -> headgate.cache.v1.GetStatsRequest
-	1, // 6: headgate.cache.v1.CacheService.Lookup:output_type -> headgate.cache.v1.LookupResponse
-	3, // 7: headgate.cache.v1.CacheService.Store:output_type -> headgate.cache.v1.StoreResponse
-	5, // 8: headgate.cache.v1.CacheService.Invalidate:output_type -> headgate.cache.v1.InvalidateResponse
-	7, // 9: headgate.cache.v1.CacheService.GetStats:output_type -> headgate.cache.v1.GetStatsResponse
-	6, // [6:10] is the sub-list for method output_type
-	2, // [2:6] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	13, // 0: headgate.cache.v1.LookupResponse.stored_at:type_name -> google.protobuf.Timestamp
+	0,  // 1: headgate.cache.v1.LookupResponse.lease:type_name -> headgate.cache.v1.Lease
+	14, // 2: headgate.cache.v1.StoreRequest.ttl:type_name -> google.protobuf.Duration
+	14, // 3: headgate.cache.v1.HoldRequest.wait:type_name -> google.protobuf.Duration
+	0,  // 4: headgate.cache.v1.HoldResponse.lease:type_name -> headgate.cache.v1.Lease
+	1,  // 5: headgate.cache.v1.CacheService.Lookup:input_type -> headgate.cache.v1.LookupRequest
+	3,  // 6: headgate.cache.v1.CacheService.Store:input_type -> headgate.cache.v1.StoreRequest
+	5,  // 7: headgate.cache.v1.CacheService.Hold:input_type -> headgate.cache.v1.HoldRequest
+	7,  // 8: headgate.cache.v1.CacheService.Release:input_type -> headgate.cache.v1.ReleaseRequest
+	9,  // 9: headgate.cache.v1.CacheService.Invalidate:input_type -> headgate.cache.v1.InvalidateRequest
+	11, // 10: headgate.cache.v1.CacheService.GetStats:input_type -> headgate.cache.v1.GetStatsRequest
+	2,  // 11: headgate.cache.v1.CacheService.Lookup:output_type -> headgate.cache.v1.LookupResponse
+	4,  // 12: headgate.cache.v1.CacheService.Store:output_type -> headgate.cache.v1.StoreResponse
+	6,  // 13: headgate.cache.v1.CacheService.Hold:output_type -> headgate.cache.v1.HoldResponse
+	8,  // 14: headgate.cache.v1.CacheService.Release:output_type -> headgate.cache.v1.ReleaseResponse
+	10, // 15: headgate.cache.v1.CacheService.Invalidate:output_type -> headgate.cache.v1.InvalidateResponse
+	12, // 16: headgate.cache.v1.CacheService.GetStats:output_type -> headgate.cache.v1.GetStatsResponse
+	11, // [11:17] is the sub-list for method output_type
+	5,  // [5:11] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_headgate_cache_v1_cache_proto_init() }
@@ -661,13 +1069,14 @@ func file_headgate_cache_v1_cache_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_headgate_cache_v1_cache_proto_rawDesc), len(file_headgate_cache_v1_cache_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      1,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_headgate_cache_v1_cache_proto_goTypes,
 		DependencyIndexes: file_headgate_cache_v1_cache_proto_depIdxs,
+		EnumInfos:         file_headgate_cache_v1_cache_proto_enumTypes,
 		MessageInfos:      file_headgate_cache_v1_cache_proto_msgTypes,
 	}.Build()
 	File_headgate_cache_v1_cache_proto = out.File

@@ -23,6 +23,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	CacheService_Lookup_FullMethodName     = "/headgate.cache.v1.CacheService/Lookup"
 	CacheService_Store_FullMethodName      = "/headgate.cache.v1.CacheService/Store"
+	CacheService_Hold_FullMethodName       = "/headgate.cache.v1.CacheService/Hold"
+	CacheService_Release_FullMethodName    = "/headgate.cache.v1.CacheService/Release"
 	CacheService_Invalidate_FullMethodName = "/headgate.cache.v1.CacheService/Invalidate"
 	CacheService_GetStats_FullMethodName   = "/headgate.cache.v1.CacheService/GetStats"
 )
@@ -34,10 +36,16 @@ const (
 // CacheService is a store of answers by the digest of what was asked. It never gives an answer to another tenant, and
 // none that was withdrawn.
 type CacheServiceClient interface {
-	// Lookup finds an answer.
+	// Lookup finds an answer. Where there is none it grants one caller, of all that name a holder, the fill lease: that one
+	// asks the provider, the others wait for it.
 	Lookup(ctx context.Context, in *LookupRequest, opts ...grpc.CallOption) (*LookupResponse, error)
 	// Store keeps an answer, unless something that concerns it was withdrawn since the lookup.
 	Store(ctx context.Context, in *StoreRequest, opts ...grpc.CallOption) (*StoreResponse, error)
+	// Hold takes the fill lease of a question where nobody has it, prolongs it for its holder, and waits while somebody else
+	// has it. A lease lapses two seconds after it was last held.
+	Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	// Release ends a fill lease without an answer. One that another holder has stays as it is.
+	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// Invalidate withdraws answers: once it returns, none of them is found any more. Keys that belong to a tenant reach
 	// their own tenant's answers only.
 	Invalidate(ctx context.Context, in *InvalidateRequest, opts ...grpc.CallOption) (*InvalidateResponse, error)
@@ -73,6 +81,26 @@ func (c *cacheServiceClient) Store(ctx context.Context, in *StoreRequest, opts .
 	return out, nil
 }
 
+func (c *cacheServiceClient) Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, CacheService_Hold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *cacheServiceClient) Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseResponse)
+	err := c.cc.Invoke(ctx, CacheService_Release_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *cacheServiceClient) Invalidate(ctx context.Context, in *InvalidateRequest, opts ...grpc.CallOption) (*InvalidateResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(InvalidateResponse)
@@ -100,10 +128,16 @@ func (c *cacheServiceClient) GetStats(ctx context.Context, in *GetStatsRequest, 
 // CacheService is a store of answers by the digest of what was asked. It never gives an answer to another tenant, and
 // none that was withdrawn.
 type CacheServiceServer interface {
-	// Lookup finds an answer.
+	// Lookup finds an answer. Where there is none it grants one caller, of all that name a holder, the fill lease: that one
+	// asks the provider, the others wait for it.
 	Lookup(context.Context, *LookupRequest) (*LookupResponse, error)
 	// Store keeps an answer, unless something that concerns it was withdrawn since the lookup.
 	Store(context.Context, *StoreRequest) (*StoreResponse, error)
+	// Hold takes the fill lease of a question where nobody has it, prolongs it for its holder, and waits while somebody else
+	// has it. A lease lapses two seconds after it was last held.
+	Hold(context.Context, *HoldRequest) (*HoldResponse, error)
+	// Release ends a fill lease without an answer. One that another holder has stays as it is.
+	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// Invalidate withdraws answers: once it returns, none of them is found any more. Keys that belong to a tenant reach
 	// their own tenant's answers only.
 	Invalidate(context.Context, *InvalidateRequest) (*InvalidateResponse, error)
@@ -124,6 +158,12 @@ func (UnimplementedCacheServiceServer) Lookup(context.Context, *LookupRequest) (
 }
 func (UnimplementedCacheServiceServer) Store(context.Context, *StoreRequest) (*StoreResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Store not implemented")
+}
+func (UnimplementedCacheServiceServer) Hold(context.Context, *HoldRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hold not implemented")
+}
+func (UnimplementedCacheServiceServer) Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Release not implemented")
 }
 func (UnimplementedCacheServiceServer) Invalidate(context.Context, *InvalidateRequest) (*InvalidateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Invalidate not implemented")
@@ -188,6 +228,42 @@ func _CacheService_Store_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CacheService_Hold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CacheServiceServer).Hold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CacheService_Hold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CacheServiceServer).Hold(ctx, req.(*HoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CacheService_Release_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CacheServiceServer).Release(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CacheService_Release_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CacheServiceServer).Release(ctx, req.(*ReleaseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CacheService_Invalidate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(InvalidateRequest)
 	if err := dec(in); err != nil {
@@ -238,6 +314,14 @@ var CacheService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Store",
 			Handler:    _CacheService_Store_Handler,
+		},
+		{
+			MethodName: "Hold",
+			Handler:    _CacheService_Hold_Handler,
+		},
+		{
+			MethodName: "Release",
+			Handler:    _CacheService_Release_Handler,
 		},
 		{
 			MethodName: "Invalidate",

@@ -32,6 +32,7 @@ const (
 type Store struct {
 	shards      []*shard
 	withdrawals *withdrawals
+	leases      *leases
 	now         func() time.Time
 }
 
@@ -43,7 +44,7 @@ func New(o Options) *Store {
 	for n < maxShards && o.MaxBytes/(2*n) >= perShard*(o.MaxEntry+overhead) {
 		n *= 2
 	}
-	s := &Store{withdrawals: newWithdrawals(), now: o.Now}
+	s := &Store{withdrawals: newWithdrawals(), leases: newLeases(), now: o.Now}
 	for range n {
 		s.shards = append(s.shards, newShard(o.MaxBytes/n))
 	}
@@ -70,6 +71,28 @@ func (s *Store) Put(_ context.Context, e store.Entry, ttl time.Duration, g store
 	if !s.shard(e.Key).put(&entry{Entry: e, stamp: present, expires: s.now().Add(ttl)}) {
 		return store.ErrTooLarge
 	}
+	return nil
+}
+
+// Acquire implements store.Store.
+func (s *Store) Acquire(ctx context.Context, k store.Key, h store.Holder) (store.Result, store.Lease, error) {
+	lease := s.leases.acquire(k, h, s.now())
+	r, err := s.Get(ctx, k)
+	if err != nil || !r.Found {
+		return r, lease, err
+	}
+	s.leases.release(k, h, false, s.now())
+	return r, store.Free, nil
+}
+
+// Lease implements store.Store.
+func (s *Store) Lease(_ context.Context, k store.Key) (store.Lease, error) {
+	return s.leases.read(k, s.now()), nil
+}
+
+// Release implements store.Store.
+func (s *Store) Release(_ context.Context, k store.Key, h store.Holder, declined bool) error {
+	s.leases.release(k, h, declined, s.now())
 	return nil
 }
 
@@ -113,6 +136,7 @@ func (s *Store) Sweep() {
 			return !e.good(s.withdrawals.current(e.Key.Tenant, e.Key.Model), now)
 		})
 	}
+	s.leases.sweep(now)
 }
 
 // Close implements store.Store.

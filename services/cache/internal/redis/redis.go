@@ -6,7 +6,9 @@
 // the lookup that came before it, and is only found as long as that is the present one. Nothing is counted: a hash that
 // was evicted, or a Redis that was emptied, makes generations that never were, and with them misses, not old answers.
 //
-// The hashes of a tenant and its entries share a slot of a cluster; the hash for all tenants has its own.
+// A fill lease is a key beside its entry: its holder, until it is released or lapses by the server's clock.
+//
+// The hashes of a tenant, its entries and their leases share a slot of a cluster; the hash for all tenants has its own.
 package redis
 
 import (
@@ -75,8 +77,12 @@ func (s *Store) Get(ctx context.Context, k store.Key) (r store.Result, err error
 	return r, err
 }
 
-func (s *Store) get(ctx context.Context, k store.Key) (r store.Result, err error) {
-	pipe := s.client.Pipeline()
+func (s *Store) get(ctx context.Context, k store.Key) (store.Result, error) {
+	return s.getWith(ctx, s.client.Pipeline(), k)
+}
+
+// getWith looks up behind what the pipeline has already.
+func (s *Store) getWith(ctx context.Context, pipe goredis.Pipeliner, k store.Key) (r store.Result, err error) {
 	all, own := askGenerations(ctx, pipe, k)
 	value := pipe.Get(ctx, entryKey(k))
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {

@@ -9,7 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
 	"github.com/headgate-mesh/headgate/services/cache/internal/store"
@@ -36,6 +35,7 @@ type Server struct {
 	store store.Store
 	o     Options
 	stats *stats
+	waits *waits
 }
 
 // New builds the service; the error is the meter's.
@@ -44,46 +44,10 @@ func New(s store.Store, o Options) (*Server, error) {
 		o.Meter = noop.Meter{}
 	}
 	st, err := newStats(o.Meter)
-	return &Server{store: s, o: o, stats: st}, err
+	return &Server{store: s, o: o, stats: st, waits: newWaits(s)}, err
 }
 
-// Lookup implements CacheService. Whatever happens to the backend, it is a miss: no caller's answer fails because of it.
-func (s *Server) Lookup(ctx context.Context, r *cachev1.LookupRequest) (*cachev1.LookupResponse, error) {
-	if err := ownTenant(ctx, r.GetTenant()); err != nil {
-		return nil, err
-	}
-	limited, cancel := context.WithTimeout(ctx, s.o.LookupTimeout)
-	defer cancel()
-	key := keyOf(r)
-	found, err := s.store.Get(limited, key)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		s.stats.failed(ctx, "lookup")
-		s.o.Logger.DebugContext(ctx, "the cache's backend failed a lookup", "error", err)
-		return &cachev1.LookupResponse{}, nil
-	}
-	if found.Found && found.Entry.Key != key {
-		found.Found, found.Damaged = false, true
-	}
-	if found.Damaged {
-		s.stats.damaged(ctx)
-		s.o.Logger.WarnContext(ctx, "the cache's backend holds an answer that isn't what was kept", "backend", s.store.Name())
-	}
-	resp := &cachev1.LookupResponse{Generation: found.Generation[:]}
-	if s.stats.looked(ctx, found.Found); found.Found {
-		resp.Found, resp.Value, resp.StoredAt = true, found.Entry.Value, timestamppb.New(found.Entry.StoredAt)
-	}
-	return resp, nil
-}
-
-func keyOf(r interface {
-	GetTenant() string
-	GetModel() string
-	GetDigest() []byte
-},
-) store.Key {
+func keyOf(r question) store.Key {
 	k := store.Key{Tenant: r.GetTenant(), Model: r.GetModel()}
 	copy(k.Digest[:], r.GetDigest())
 	return k
@@ -99,7 +63,7 @@ func (s *Server) Store(ctx context.Context, r *cachev1.StoreRequest) (*cachev1.S
 	case err == nil:
 	case errors.Is(err, store.ErrWithdrawn), errors.Is(err, store.ErrTooLarge):
 		s.stats.stored(ctx, false)
-		return &cachev1.StoreResponse{}, nil
+		return &cachev1.StoreResponse{Withdrawn: errors.Is(err, store.ErrWithdrawn)}, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	default:
@@ -108,6 +72,11 @@ func (s *Server) Store(ctx context.Context, r *cachev1.StoreRequest) (*cachev1.S
 		return &cachev1.StoreResponse{}, nil
 	}
 	s.stats.stored(ctx, true)
+	if len(r.GetHolder()) > 0 {
+		s.release(ctx, keyOf(r), holderOf(r), false)
+	} else {
+		s.waits.ended(keyOf(r))
+	}
 	return &cachev1.StoreResponse{Stored: true}, nil
 }
 

@@ -93,12 +93,28 @@ func TestValidate(t *testing.T) {
 		change(r)
 		return r
 	}
+	held := func(change func(r *cachev1.HoldRequest)) *cachev1.HoldRequest {
+		r := &cachev1.HoldRequest{Digest: digest(0), Tenant: "t", Model: "m", Holder: named(0)}
+		change(r)
+		return r
+	}
 	long := strings.Repeat("x", 257)
 	cases := map[string]struct {
 		m     proto.Message
 		field string
 	}{
 		"lookup":           {&cachev1.LookupRequest{Digest: digest(0), Tenant: "t", Model: "m"}, ""},
+		"lookup and lease": {&cachev1.LookupRequest{Digest: digest(0), Tenant: "t", Model: "m", Holder: named(0)}, ""},
+		"short holder":     {&cachev1.LookupRequest{Digest: digest(0), Tenant: "t", Model: "m", Holder: []byte("x")}, "holder"},
+		"store, a holder":  {stored(func(r *cachev1.StoreRequest) { r.Holder = []byte("x") }), "holder"},
+		"hold":             {held(func(r *cachev1.HoldRequest) { r.Wait = durationpb.New(10 * time.Second) }), ""},
+		"hold, no holder":  {held(func(r *cachev1.HoldRequest) { r.Holder = nil }), "holder"},
+		"hold, no tenant":  {held(func(r *cachev1.HoldRequest) { r.Tenant = "" }), "tenant"},
+		"hold for ever":    {held(func(r *cachev1.HoldRequest) { r.Wait = durationpb.New(11 * time.Second) }), "wait"},
+		"hold backwards":   {held(func(r *cachev1.HoldRequest) { r.Wait = durationpb.New(-1) }), "wait"},
+		"release":          {&cachev1.ReleaseRequest{Digest: digest(0), Tenant: "t", Model: "m", Holder: named(0)}, ""},
+		"release whose":    {&cachev1.ReleaseRequest{Digest: digest(0), Tenant: "t", Model: "m"}, "holder"},
+		"release what":     {&cachev1.ReleaseRequest{Tenant: "t", Model: "m", Holder: named(0)}, "digest"},
 		"short digest":     {&cachev1.LookupRequest{Digest: []byte("x"), Tenant: "t", Model: "m"}, "digest"},
 		"no tenant":        {&cachev1.LookupRequest{Digest: digest(0), Model: "m"}, "tenant"},
 		"no model":         {&cachev1.LookupRequest{Digest: digest(0), Tenant: "t"}, "model"},
@@ -217,6 +233,13 @@ func (b broken) Get(ctx context.Context, _ store.Key) (store.Result, error) {
 	return b.result, b.err
 }
 
+func (b broken) Acquire(ctx context.Context, k store.Key, _ store.Holder) (store.Result, store.Lease, error) {
+	r, err := b.Get(ctx, k)
+	return r, store.Free, err
+}
+
+func (b broken) Lease(context.Context, store.Key) (store.Lease, error)        { return store.Free, b.err }
+func (b broken) Release(context.Context, store.Key, store.Holder, bool) error { return b.err }
 func (b broken) Put(context.Context, store.Entry, time.Duration, store.Generation) error {
 	return b.err
 }

@@ -13,29 +13,36 @@ import (
 
 // stats counts what calls come to, for GetStats and as metrics. Safe for concurrent use.
 type stats struct {
-	hits, misses, stores, rejected, errors atomic.Int64
+	hits, misses, coalesced, stores, rejected, errors atomic.Int64
 
-	lookups, puts, withdrawals, failures metric.Int64Counter
+	lookups, joins, puts, withdrawals, failures metric.Int64Counter
 }
 
 func newStats(m metric.Meter) (*stats, error) {
 	s := &stats{}
-	var errs [4]error
+	var errs [5]error
 	s.lookups, errs[0] = m.Int64Counter("headgate.cache.lookups", metric.WithDescription("Lookups, by result: hit or miss."))
 	s.puts, errs[1] = m.Int64Counter("headgate.cache.stores", metric.WithDescription("Answers offered, by result: stored or rejected."))
 	s.withdrawals, errs[2] = m.Int64Counter("headgate.cache.invalidations", metric.WithDescription("Invalidations that are done."))
 	s.failures, errs[3] = m.Int64Counter("headgate.cache.failures",
 		metric.WithDescription("Calls that the backend failed or didn't answer in time, and damaged answers, by operation."))
+	s.joins, errs[4] = m.Int64Counter("headgate.cache.coalesced",
+		metric.WithDescription("Lookups that found an answer after the call had waited for somebody else's; they are hits, too."))
 	return s, errors.Join(errs[:]...)
 }
 
-func (s *stats) looked(ctx context.Context, hit bool) {
+// looked counts a lookup; waited says that its call had waited for somebody else's fill.
+func (s *stats) looked(ctx context.Context, hit, waited bool) {
 	result := "miss"
 	if hit {
 		result = "hit"
 		s.hits.Add(1)
 	} else {
 		s.misses.Add(1)
+	}
+	if hit && waited {
+		s.coalesced.Add(1)
+		s.joins.Add(ctx, 1)
 	}
 	s.lookups.Add(ctx, 1, metric.WithAttributes(attribute.String("result", result)))
 }
@@ -58,7 +65,7 @@ func (s *stats) failed(ctx context.Context, operation string) {
 	s.errors.Add(1)
 	s.failures.Add(ctx, 1, metric.WithAttributes(attribute.String("operation", operation)))
 	if operation == "lookup" {
-		s.looked(ctx, false)
+		s.looked(ctx, false, false)
 	}
 }
 
@@ -70,6 +77,7 @@ func (s *stats) damaged(ctx context.Context) {
 
 func (s *stats) report() *cachev1.GetStatsResponse {
 	return &cachev1.GetStatsResponse{
-		Hits: s.hits.Load(), Misses: s.misses.Load(), Stores: s.stores.Load(), Rejected: s.rejected.Load(), Errors: s.errors.Load(),
+		Hits: s.hits.Load(), Misses: s.misses.Load(), Coalesced: s.coalesced.Load(),
+		Stores: s.stores.Load(), Rejected: s.rejected.Load(), Errors: s.errors.Load(),
 	}
 }

@@ -22,9 +22,13 @@ const maxName = 256
 func Validate(m proto.Message) error {
 	switch r := m.(type) {
 	case *cachev1.LookupRequest:
-		return place(r.GetDigest(), r.GetTenant(), r.GetModel())
+		return cmp.Or(place(r), holder(r, false))
 	case *cachev1.StoreRequest:
-		return cmp.Or(place(r.GetDigest(), r.GetTenant(), r.GetModel()), value(r))
+		return cmp.Or(place(r), holder(r, false), value(r))
+	case *cachev1.HoldRequest:
+		return cmp.Or(place(r), holder(r, true), waiting(r.GetWait()))
+	case *cachev1.ReleaseRequest:
+		return cmp.Or(place(r), holder(r, true))
 	case *cachev1.InvalidateRequest:
 		if r.GetModel() == "" && r.GetTenant() == "" && !r.GetAll() {
 			return missing("model", "name a model, a tenant or both, or set all")
@@ -34,16 +38,43 @@ func Validate(m proto.Message) error {
 	return nil
 }
 
-func place(digest []byte, tenant, model string) error {
+// question is what names an answer.
+type question interface {
+	GetDigest() []byte
+	GetTenant() string
+	GetModel() string
+}
+
+func place(q question) error {
 	switch {
-	case len(digest) != len(store.Digest{}):
+	case len(q.GetDigest()) != len(store.Digest{}):
 		return invalid("digest", "must be %d bytes", len(store.Digest{}))
-	case tenant == "":
+	case q.GetTenant() == "":
 		return missing("tenant", "say whose answer it is")
-	case model == "":
+	case q.GetModel() == "":
 		return missing("model", "name the model as the client did")
 	}
-	return cmp.Or(short("tenant", tenant), short("model", model))
+	return cmp.Or(short("tenant", q.GetTenant()), short("model", q.GetModel()))
+}
+
+func holder(r interface{ GetHolder() []byte }, required bool) error {
+	switch n := len(r.GetHolder()); {
+	case n == 0 && required:
+		return missing("holder", "say whose lease it is")
+	case n != 0 && n != len(store.Holder{}):
+		return invalid("holder", "must be %d bytes", len(store.Holder{}))
+	}
+	return nil
+}
+
+// maxWait is the longest that one call waits: whoever waits longer asks again.
+const maxWait = 10 * time.Second
+
+func waiting(d *durationpb.Duration) error {
+	if d != nil && (!d.IsValid() || d.AsDuration() < 0 || d.AsDuration() > maxWait) {
+		return invalid("wait", "must be a duration from 0 to %s", maxWait)
+	}
+	return nil
 }
 
 func short(field, name string) error {

@@ -69,6 +69,15 @@ type Store interface {
 	// generation any more, and ErrTooLarge. An entry that was put with an old generation is never found, whatever Put
 	// returns. The store takes the value over.
 	Put(ctx context.Context, e Entry, ttl time.Duration, g Generation) error
+	// Acquire takes the fill lease of a key for LeaseTTL where it is free, or prolongs it for the one who has it: at most one
+	// holder has it at a time, at all instances on the same backend. The result is Get's, of a moment when the lease was
+	// already taken: what was put before anybody's lease ended is found. Where an entry is found the holder has no lease, and
+	// Free is returned.
+	Acquire(ctx context.Context, k Key, h Holder) (Result, Lease, error)
+	// Lease tells, for less than Acquire, whether the lease of a key is Free, Filling (whoever has it) or Declined.
+	Lease(ctx context.Context, k Key) (Lease, error)
+	// Release ends a lease, or leaves it Declined for DeclinedTTL; another holder's stays as it is.
+	Release(ctx context.Context, k Key, h Holder, declined bool) error
 	// Withdraw makes every entry in the scope, and every later one of an earlier generation, unfindable: once it returns
 	// nil, no call of Get that begins afterwards finds one, at any instance on the same backend. After an error it may or
 	// may not have happened, and can be repeated. It may withdraw more than the scope, never less.

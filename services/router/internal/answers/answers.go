@@ -4,15 +4,22 @@
 //
 // A relay asks before it plans an attempt, hands what it sends to the fill, and ends it:
 //
-//	hit, fill := a.Lookup(ctx, ask)
+//	hit, fill, ahead := a.Lookup(ctx, ask)
+//	if ahead != nil {
+//		hit, fill = ahead.Wait(ctx, limit)
+//	}
 //	if hit != nil {
 //		return hit.Replay(out.Send)
 //	}
 //	defer fill.Close()
 //	... fill.Take(message) beside each out.Send(message)
 //
-// Answers of streams and of unary calls are kept apart: one is never made of the other. Calls that ask the same at the
-// same time each ask the provider; what joins them would stand in Lookup, between a miss and its fill.
+// Answers of streams and of unary calls are kept apart: one is never made of the other.
+//
+// Calls that ask the same at the same time are one flight: one of them leads, which asks the provider, the others follow.
+// Among the calls of this router the flight itself says who leads; among routers the cache service's fill lease does,
+// which the flight holds while a call of this router leads, and waits for while another router's does. A follower gets
+// nothing from its leader but the word that there is an answer: it looks that up like any other call.
 package answers
 
 import (
@@ -27,8 +34,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	cachev1 "github.com/headgate-mesh/headgate/gen/cache/v1"
-	llmv1 "github.com/headgate-mesh/headgate/gen/llm/v1"
-	"github.com/headgate-mesh/headgate/services/router/internal/steer"
 )
 
 // Options of Answers. Every zero value but Secret and Generation has a default, given beside the field.
@@ -76,6 +81,8 @@ type Answers struct {
 	storing chan struct{}
 	stores  sync.WaitGroup
 	counts  counts
+	holders *holders
+	flights flights
 	// generation is Options.Generation, or what SetGeneration said since.
 	generation atomic.Pointer[string]
 }
@@ -86,6 +93,7 @@ func New(client cachev1.CacheServiceClient, o Options) *Answers {
 	a := &Answers{
 		client: client, o: o, seal: mac(o.Secret, "answers"),
 		breaker: breaker{now: o.Now}, storing: make(chan struct{}, o.Storing),
+		holders: newHolders(), flights: flights{all: make(map[Digest]*flight), looking: make(map[Digest]*gate)},
 	}
 	a.SetGeneration(o.Generation)
 	return a
@@ -112,72 +120,6 @@ func (a *Answers) Close() {
 	}
 }
 
-// Lookup finds the answer to a question, or returns a fill that keeps the one to come. Both are nil where the cache isn't
-// to be used for this call, or can't be; a nil fill may be used as any other. It takes no longer than its timeout, and
-// doesn't fail: what goes wrong is a miss.
-func (a *Answers) Lookup(ctx context.Context, ask Ask) (*Hit, *Fill) {
-	if a == nil || !a.wanted(ask) {
-		return nil, nil
-	}
-	digest, ok := a.Key(ask)
-	if !ok || !a.breaker.allow() {
-		return nil, nil
-	}
-	found, err := a.lookup(ctx, ask, digest)
-	if err != nil {
-		a.counts.errors.Add(1)
-		return nil, nil
-	}
-	if hit := a.hit(found, ask, digest); hit != nil {
-		a.counts.hits.Add(1)
-		return hit, nil
-	}
-	a.counts.misses.Add(1)
-	if len(found.GetGeneration()) == 0 { // the service couldn't ask its backend
-		return nil, nil
-	}
-	return nil, a.fill(ctx, ask, digest, found.GetGeneration())
-}
-
-// wanted reports whether this call is the cache's business.
-func (a *Answers) wanted(ask Ask) bool {
-	if ask.Sensitivity >= llmv1.Sensitivity_SENSITIVITY_HIGH && !a.o.AllowSensitive {
-		return false
-	}
-	switch ask.Wish {
-	case steer.CacheOn, steer.CacheRefresh:
-		return true
-	case steer.CacheOff:
-		return false
-	}
-	return ask.On
-}
-
-func (a *Answers) lookup(ctx context.Context, ask Ask, digest Digest) (*cachev1.LookupResponse, error) {
-	limited, cancel := context.WithTimeout(ctx, a.o.LookupTimeout)
-	defer cancel()
-	found, err := a.client.Lookup(limited, &cachev1.LookupRequest{Digest: digest[:], Tenant: ask.Tenant, Model: ask.Model})
-	if err != nil && ctx.Err() != nil { // the caller left: that says nothing about the service
-		a.breaker.forget()
-		return nil, err
-	}
-	a.breaker.record(err)
-	return found, err
-}
-
-// hit returns nil where nothing was found, or something that isn't an answer to this question.
-func (a *Answers) hit(found *cachev1.LookupResponse, ask Ask, digest Digest) *Hit {
-	if !found.GetFound() || ask.Wish == steer.CacheRefresh {
-		return nil
-	}
-	v, err := a.open(found.GetValue(), digest)
-	if err != nil || v.head.GetStream() != ask.Stream {
-		a.counts.foreign.Add(1)
-		return nil
-	}
-	return newHit(v, found.GetStoredAt().AsTime())
-}
-
 // keep stores an answer in the background.
 func (a *Answers) keep(f *Fill, sealed []byte) {
 	select {
@@ -185,10 +127,12 @@ func (a *Answers) keep(f *Fill, sealed []byte) {
 	default:
 		a.counts.dropped.Add(1)
 		f.release()
+		f.flight.pass(unkept)
 		return
 	}
 	request := &cachev1.StoreRequest{
 		Digest: f.digest[:], Tenant: f.ask.Tenant, Model: f.ask.Model, Value: sealed, Generation: f.generation,
+		Holder: f.flight.heldBy(),
 	}
 	if f.ask.TTL > 0 {
 		request.Ttl = durationpb.New(f.ask.TTL)
@@ -197,31 +141,38 @@ func (a *Answers) keep(f *Fill, sealed []byte) {
 	a.stores.Go(func() {
 		defer func() { <-a.storing }()
 		defer f.release()
-		a.store(ctx, request)
+		f.flight.pass(a.store(ctx, request))
 	})
 }
 
-func (a *Answers) store(ctx context.Context, r *cachev1.StoreRequest) {
+func (a *Answers) store(ctx context.Context, r *cachev1.StoreRequest) outcome {
 	ctx, cancel := context.WithTimeout(ctx, a.o.StoreTimeout)
 	defer cancel()
 	resp, err := a.client.Store(ctx, r)
 	switch {
 	case err != nil:
 		a.counts.errors.Add(1)
+		return lost
 	case resp.GetStored():
 		a.counts.stores.Add(1)
-	default:
-		a.counts.dropped.Add(1)
+		return kept
 	}
+	a.counts.dropped.Add(1)
+	if resp.GetWithdrawn() {
+		return failed
+	}
+	return unkept
 }
 
 // counts are what calls came to.
-type counts struct{ hits, misses, stores, dropped, errors, foreign atomic.Int64 }
+type counts struct{ hits, misses, coalesced, stores, dropped, errors, foreign atomic.Int64 }
 
 // Counts are figures since the start.
 type Counts struct {
 	// Hits and Misses are lookups; Stores are answers that the service kept, Dropped those that it or the router let go.
 	Hits, Misses, Stores, Dropped int64
+	// Coalesced are those of the hits that had waited for somebody else's fill.
+	Coalesced int64
 	// Errors are calls of the service that failed or took too long; Foreign are values that weren't answers to what was
 	// asked, and weren't given out.
 	Errors, Foreign int64
@@ -234,7 +185,7 @@ func (a *Answers) Counts() Counts {
 	}
 	c := &a.counts
 	return Counts{
-		Hits: c.hits.Load(), Misses: c.misses.Load(), Stores: c.stores.Load(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Coalesced: c.coalesced.Load(), Stores: c.stores.Load(),
 		Dropped: c.dropped.Load(), Errors: c.errors.Load(), Foreign: c.foreign.Load(),
 	}
 }

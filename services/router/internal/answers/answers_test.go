@@ -23,7 +23,7 @@ func TestHitReplaysTheStream(t *testing.T) {
 	f := newFake()
 	a := newAnswers(t, f, nil)
 	fillIt(t, a, question(nil), answer(nil))
-	hit, fill := a.Lookup(t.Context(), question(nil))
+	hit, fill, _ := a.Lookup(t.Context(), question(nil))
 	if hit == nil || fill != nil {
 		t.Fatalf("hit %v, fill %v; %+v", hit, fill, a.Counts())
 	}
@@ -63,7 +63,7 @@ func TestReplayCutsBetweenFrames(t *testing.T) {
 	}
 	m = append(m, answer(nil)[1])
 	fillIt(t, a, question(nil), m)
-	hit, _ := a.Lookup(t.Context(), question(nil))
+	hit, _, _ := a.Lookup(t.Context(), question(nil))
 	if hit == nil {
 		t.Fatal("a miss")
 	}
@@ -90,10 +90,10 @@ func TestUnary(t *testing.T) {
 	}}
 	a := newAnswers(t, newFake(), nil)
 	fillIt(t, a, unary, body)
-	if hit, _ := a.Lookup(t.Context(), question(nil)); hit != nil {
+	if hit, _, _ := a.Lookup(t.Context(), question(nil)); hit != nil {
 		t.Error("a stream is answered with a body")
 	}
-	hit, _ := a.Lookup(t.Context(), unary)
+	hit, _, _ := a.Lookup(t.Context(), unary)
 	if hit == nil {
 		t.Fatal("a miss")
 	}
@@ -138,7 +138,7 @@ func TestWhatIsntKept(t *testing.T) {
 			f := newFake()
 			a := newAnswers(t, f, c.options)
 			messages := answer(c.answer)
-			hit, fill := a.Lookup(t.Context(), question(c.ask))
+			hit, fill, _ := a.Lookup(t.Context(), question(c.ask))
 			if hit != nil {
 				t.Fatal("a hit")
 			}
@@ -180,7 +180,7 @@ func TestWishes(t *testing.T) {
 			a := newAnswers(t, f, c.options)
 			fillIt(t, a, question(nil), answer(nil))
 			before := f.lookups
-			hit, fill := a.Lookup(t.Context(), question(c.ask))
+			hit, fill, _ := a.Lookup(t.Context(), question(c.ask))
 			defer fill.Close()
 			if (hit != nil) != c.hit || (f.lookups > before) != c.asked || (fill != nil) != c.new {
 				t.Errorf("hit %v, asked %v, fill %v", hit != nil, f.lookups > before, fill != nil)
@@ -195,7 +195,7 @@ func TestRefreshReplaces(t *testing.T) {
 	a := newAnswers(t, f, nil)
 	fillIt(t, a, question(nil), answer(nil))
 	fillIt(t, a, question(func(a *Ask) { a.Wish, a.TTL = steer.CacheRefresh, time.Hour }), answer(func(m []*routerv1.RelayResponse) { m[0].Data = []byte("data: new\n\n") }))
-	hit, _ := a.Lookup(t.Context(), question(nil))
+	hit, _, _ := a.Lookup(t.Context(), question(nil))
 	if hit == nil || joined(replayed(t, hit)) != "data: new\n\n"+frameDone {
 		t.Error("the old answer stays")
 	}
@@ -209,13 +209,13 @@ func TestWithdrawnMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	a := newAnswers(t, f, nil)
-	_, fill := a.Lookup(t.Context(), question(nil))
+	_, fill, _ := a.Lookup(t.Context(), question(nil))
 	f.set(func() { f.generation = "another of 16..." })
 	for _, m := range answer(nil) {
 		fill.Take(m)
 	}
 	a.Close()
-	if hit, _ := a.Lookup(t.Context(), question(nil)); hit != nil || a.Counts().Dropped != 1 {
+	if hit, _, _ := a.Lookup(t.Context(), question(nil)); hit != nil || a.Counts().Dropped != 1 {
 		t.Errorf("hit %v, %+v", hit, a.Counts())
 	}
 }
@@ -227,7 +227,7 @@ func TestForeignValues(t *testing.T) {
 	a := newAnswers(t, f, nil)
 	fillIt(t, a, question(func(a *Ask) { a.Tenant = "u" }), answer(nil))
 	f.mixUp = true
-	if hit, fill := a.Lookup(t.Context(), question(nil)); hit != nil || fill == nil || a.Counts().Foreign != 1 {
+	if hit, fill, _ := a.Lookup(t.Context(), question(nil)); hit != nil || fill == nil || a.Counts().Foreign != 1 {
 		t.Errorf("another tenant's answer: %v, %+v", hit, a.Counts())
 	}
 	f.mixUp = false
@@ -240,7 +240,7 @@ func TestForeignValues(t *testing.T) {
 		bad[i] ^= 1
 		for _, value := range [][]byte{bad, good[:i]} {
 			f.values[string(digest[:])] = value
-			if hit, _ := a.Lookup(t.Context(), ask); hit != nil {
+			if hit, _, _ := a.Lookup(t.Context(), ask); hit != nil {
 				t.Fatalf("byte %d is changed or missing, and nobody noticed", i)
 			}
 		}
@@ -252,7 +252,7 @@ func TestForeignValues(t *testing.T) {
 		"secret": func(o *Options) { o.Secret = []byte("another") }, "configuration": func(o *Options) { o.Generation = "2" },
 	} {
 		f.values[string(digest[:])] = good
-		if hit, _ := newAnswers(t, f, change).Lookup(t.Context(), ask); hit != nil {
+		if hit, _, _ := newAnswers(t, f, change).Lookup(t.Context(), ask); hit != nil {
 			t.Errorf("found with another %s", name)
 		}
 	}
@@ -266,7 +266,7 @@ func TestServiceDown(t *testing.T) {
 	f.fail = errDown
 	a := newAnswers(t, f, func(o *Options) { o.Now = func() time.Time { return time.Unix(now.Load(), 0) } })
 	for range 20 {
-		if hit, fill := a.Lookup(t.Context(), question(nil)); hit != nil || fill != nil {
+		if hit, fill, _ := a.Lookup(t.Context(), question(nil)); hit != nil || fill != nil {
 			t.Fatal("found or filling without a service")
 		}
 	}
@@ -276,7 +276,7 @@ func TestServiceDown(t *testing.T) {
 	f.fail = nil
 	now.Add(1)
 	fillIt(t, a, question(nil), answer(nil))
-	if hit, _ := a.Lookup(t.Context(), question(nil)); hit == nil {
+	if hit, _, _ := a.Lookup(t.Context(), question(nil)); hit == nil {
 		t.Error("it never comes back")
 	}
 }
@@ -288,7 +288,7 @@ func TestServiceSlow(t *testing.T) {
 	a := newAnswers(t, f, func(o *Options) { o.LookupTimeout = 5 * time.Millisecond })
 	start := time.Now()
 	for range 20 {
-		if hit, fill := a.Lookup(t.Context(), question(nil)); hit != nil || fill != nil {
+		if hit, fill, _ := a.Lookup(t.Context(), question(nil)); hit != nil || fill != nil {
 			t.Fatal("found or filling without a service")
 		}
 	}
@@ -307,7 +307,7 @@ func TestCallersThatLeave(t *testing.T) {
 	for range 20 {
 		a.Lookup(ctx, question(nil))
 	}
-	if _, fill := a.Lookup(t.Context(), question(nil)); fill == nil {
+	if _, fill, _ := a.Lookup(t.Context(), question(nil)); fill == nil {
 		t.Error("the breaker opened")
 	}
 }
@@ -318,13 +318,13 @@ func TestClientLeavesWithTheLastFrame(t *testing.T) {
 	a := newAnswers(t, newFake(), nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, fill := a.Lookup(ctx, question(nil))
+	_, fill, _ := a.Lookup(ctx, question(nil))
 	for _, m := range answer(nil) {
 		fill.Take(m)
 		cancel()
 	}
 	a.Close()
-	if hit, _ := a.Lookup(t.Context(), question(nil)); hit == nil {
+	if hit, _, _ := a.Lookup(t.Context(), question(nil)); hit == nil {
 		t.Error("it isn't kept")
 	}
 }
@@ -332,7 +332,7 @@ func TestClientLeavesWithTheLastFrame(t *testing.T) {
 func TestNil(t *testing.T) {
 	t.Parallel()
 	var a *Answers
-	hit, fill := a.Lookup(t.Context(), question(nil))
+	hit, fill, _ := a.Lookup(t.Context(), question(nil))
 	if hit != nil || fill != nil || a.Counts() != (Counts{}) {
 		t.Error("nil finds something")
 	}
@@ -363,7 +363,7 @@ func TestCanaries(t *testing.T) {
 				tenant := fmt.Sprint("tenant ", random.IntN(20))
 				canary := "data: " + tenant + "\n\n"
 				ctx, cancel := context.WithCancel(t.Context())
-				hit, fill := a.Lookup(ctx, question(func(a *Ask) { a.Tenant = tenant }))
+				hit, fill, _ := a.Lookup(ctx, question(func(a *Ask) { a.Tenant = tenant }))
 				if random.IntN(10) < 3 {
 					cancel()
 				}

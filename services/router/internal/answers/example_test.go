@@ -31,7 +31,10 @@ func (s *shelf) Store(_ context.Context, r *cachev1.StoreRequest, _ ...grpc.Call
 
 // relay is what a relay does with each call.
 func relay(ctx context.Context, a *answers.Answers, ask answers.Ask, send func(*routerv1.RelayResponse) error) error {
-	hit, fill := a.Lookup(ctx, ask)
+	hit, fill, ahead := a.Lookup(ctx, ask)
+	if ahead != nil { // somebody asks the same already
+		hit, fill = ahead.Wait(ctx, time.Minute)
+	}
 	if hit != nil {
 		return hit.Replay(send)
 	}

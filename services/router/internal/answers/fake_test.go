@@ -158,7 +158,7 @@ func joined(messages []*routerv1.RelayResponse) string {
 // fillIt asks, misses, and hands the messages to the fill.
 func fillIt(t testing.TB, a *Answers, ask Ask, messages []*routerv1.RelayResponse) {
 	t.Helper()
-	hit, fill := a.Lookup(t.Context(), ask)
+	hit, fill, _ := a.Lookup(t.Context(), ask)
 	if hit != nil {
 		t.Fatal("a hit")
 	}

@@ -2,6 +2,7 @@ package answers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -18,6 +19,8 @@ type Fill struct {
 	ask        Ask
 	digest     Digest
 	generation []byte
+	// flight is what this fill leads; nil where nobody follows it.
+	flight *flight
 
 	value value
 	// held is what it has taken of the room that all fills share.
@@ -25,10 +28,14 @@ type Fill struct {
 	closed bool
 }
 
-func (a *Answers) fill(ctx context.Context, ask Ask, digest Digest, generation []byte) *Fill {
+// fill collects for a flight, or alone where that is nil.
+func (a *Answers) fill(ctx context.Context, ask Ask, digest Digest, generation []byte, f *flight) *Fill {
 	ask.Body = nil // the caller's, and large
-	return &Fill{answers: a, ctx: ctx, ask: ask, digest: digest, generation: generation}
+	return &Fill{answers: a, ctx: ctx, ask: ask, digest: digest, generation: generation, flight: f}
 }
+
+// alone is the fill of a call that the cache couldn't help: it keeps nothing.
+func alone() *Fill { return &Fill{closed: true} }
 
 // Take notes a message as it is sent to the client, and keeps the answer with the last one: where it is complete,
 // successful and of the target that was meant. It copies what it needs.
@@ -47,19 +54,33 @@ func (f *Fill) Take(m *routerv1.RelayResponse) {
 
 // Close gives up what isn't kept. It may follow anything, and be repeated.
 func (f *Fill) Close() {
-	if f != nil && !f.closed {
-		f.closed = true
-		f.release()
+	if f == nil || f.closed {
+		return
 	}
+	if errors.Is(f.ctx.Err(), context.Canceled) {
+		f.giveUp(left)
+		return
+	}
+	f.giveUp(failed)
+}
+
+// giveUp keeps nothing, and tells those that follow why.
+func (f *Fill) giveUp(why outcome) {
+	f.closed = true
+	f.release()
+	f.flight.pass(why)
 }
 
 // begin gives up on an answer that isn't to be kept: an error, another mode than was asked for, another target than the
 // first (a failover's answer is another model's).
 func (f *Fill) begin(head *routerv1.RelayHead) {
 	meant := f.ask.Targets[0]
-	if head.GetStatus() != http.StatusOK || head.GetStream() != f.ask.Stream ||
-		head.GetProvider() != meant.Provider || head.GetModel() != meant.Model {
-		f.Close()
+	switch {
+	case head.GetStatus() != http.StatusOK:
+		f.giveUp(failed)
+		return
+	case head.GetStream() != f.ask.Stream, head.GetProvider() != meant.Provider, head.GetModel() != meant.Model:
+		f.giveUp(unkept)
 		return
 	}
 	f.value.head = &routerv1.RelayHead{
@@ -85,7 +106,7 @@ func (f *Fill) add(data []byte) {
 		return
 	}
 	if f.value.head == nil || !f.reserve(int64(len(data))) {
-		f.Close()
+		f.giveUp(unkept)
 		return
 	}
 	f.value.data = append(f.value.data, data...)
@@ -113,14 +134,17 @@ func (f *Fill) release() {
 }
 
 func (f *Fill) end(t *routerv1.RelayTrailer) {
-	if f.closed || f.value.head == nil || len(f.value.data) == 0 || !t.GetComplete() {
-		f.Close()
+	if f.closed {
+		return
+	}
+	if f.value.head == nil || len(f.value.data) == 0 || !t.GetComplete() {
+		f.giveUp(failed)
 		return
 	}
 	f.value.trailer, _ = proto.Clone(t).(*routerv1.RelayTrailer)
 	sealed, err := f.answers.sealed(&f.value, f.digest)
 	if err != nil || len(sealed) > f.answers.o.MaxEntry {
-		f.Close()
+		f.giveUp(unkept)
 		return
 	}
 	f.closed = true

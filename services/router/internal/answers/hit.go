@@ -26,8 +26,12 @@ const (
 	maxBody    = 4 << 20
 )
 
-func newHit(v *value, storedAt time.Time) *Hit {
-	v.head.Headers = append(v.head.Headers, &routerv1.Header{Name: meta.Cache, Value: "hit"})
+func newHit(v *value, storedAt time.Time, waited bool) *Hit {
+	label := "hit"
+	if waited {
+		label = "coalesced"
+	}
+	v.head.Headers = append(v.head.Headers, &routerv1.Header{Name: meta.Cache, Value: label})
 	return &Hit{
 		value: v, Provider: v.head.GetProvider(), Model: v.head.GetModel(),
 		Usage: v.trailer.GetUsage(), Finish: v.trailer.GetFinishReason(), StoredAt: storedAt,
@@ -35,7 +39,7 @@ func newHit(v *value, storedAt time.Time) *Hit {
 }
 
 // Replay sends the answer as it was sent the first time: the body, or every frame in order, the terminal one last. Its
-// head is labelled as a hit, and its trailer tells no usage, since none was consumed. The error is send's.
+// head is labelled as a hit, or as coalesced where the call had waited for somebody else's fill, and its trailer tells no usage, since none was consumed. The error is send's.
 func (h *Hit) Replay(send func(*routerv1.RelayResponse) error) error {
 	m := &routerv1.RelayResponse{Head: h.value.head}
 	from := 0

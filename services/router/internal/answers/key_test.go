@@ -103,7 +103,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || string(w.data) != string(v.data) || len(w.ends) != len(v.ends) {
 			t.Fatalf("%v", err)
 		}
-		sent := replayed(t, newHit(w, time.Time{}))
+		sent := replayed(t, newHit(w, time.Time{}, false))
 		if joined(sent) != string(v.data) {
 			t.Fatal("the replay is another")
 		}
@@ -146,7 +146,7 @@ func BenchmarkHit(b *testing.B) {
 	fillIt(b, a, ask, append(m, answer(nil)[1]))
 	b.ReportAllocs()
 	for b.Loop() {
-		hit, _ := a.Lookup(b.Context(), ask)
+		hit, _, _ := a.Lookup(b.Context(), ask)
 		if hit == nil {
 			b.Fatal("a miss")
 		}
@@ -165,7 +165,7 @@ func BenchmarkFill(b *testing.B) {
 	ask := question(func(a *Ask) { a.Body, a.Wish = prompt(4<<10), steer.CacheRefresh })
 	b.ReportAllocs()
 	for b.Loop() {
-		_, fill := a.Lookup(b.Context(), ask)
+		_, fill, _ := a.Lookup(b.Context(), ask)
 		fill.Take(m[0])
 		for range 200 {
 			fill.Take(frame)

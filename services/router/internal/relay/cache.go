@@ -10,19 +10,45 @@ import (
 	"github.com/headgate-mesh/headgate/services/router/internal/plan"
 )
 
-// fromCache answers with what was kept; false where a provider has to be asked.
-func (c *call) fromCache(ctx context.Context, p plan.Plan) (done bool, err error) {
+// fromCache answers with what was kept; done is false where a provider has to be asked, or another call waited for that
+// asks one already.
+func (c *call) fromCache(ctx context.Context, p plan.Plan) (ahead *answers.Follower, done bool, err error) {
 	if !p.Cached() || c.Operation == routerv1.Operation_OPERATION_COUNT_TOKENS {
-		return false, nil
+		return nil, false, nil
 	}
 	began := time.Now()
-	var hit *answers.Hit
-	hit, c.fill = c.server.answers.Lookup(ctx, c.question(p))
+	hit, fill, ahead := c.server.answers.Lookup(ctx, c.question(p))
 	if hit == nil {
-		return false, nil
+		c.fill = fill
+		return ahead, false, nil
 	}
+	return nil, true, c.replay(hit, began)
+}
+
+// waitShare is the part of the time that is left to a call which it waits for somebody else's answer, at most: there is as
+// much left then to ask by itself.
+const waitShare = 2
+
+// fromAhead answers with what another call got from the provider; done is false where this one has to ask by itself. The
+// context's deadline is the call's.
+func (c *call) fromAhead(ctx context.Context, ahead *answers.Follower) (done bool, err error) {
+	began := time.Now()
+	deadline, _ := ctx.Deadline()
+	hit, fill := ahead.Wait(ctx, time.Until(deadline)/waitShare)
+	if hit != nil {
+		return true, c.replay(hit, began)
+	}
+	c.fill = fill
+	if ctx.Err() != nil { // nobody is there to ask for
+		c.fill.Close()
+		return true, context.Cause(ctx)
+	}
+	return false, nil
+}
+
+func (c *call) replay(hit *answers.Hit, began time.Time) error {
 	c.books.Cached(hit.Provider, hit.Model, began)
-	return true, hit.Replay(func(m *routerv1.RelayResponse) error {
+	return hit.Replay(func(m *routerv1.RelayResponse) error {
 		if m.GetHead() != nil {
 			m.Head.Headers = c.Edge.WithLimits(m.GetHead().GetHeaders(), c.books.Reservation().Balances())
 		}

@@ -55,12 +55,18 @@ func (s *Server) Relay(r *routerv1.RelayRequest, out grpc.ServerStreamingServer[
 	}
 	defer c.books.Close()
 	p.Targets = c.books.Targets()
-	if done, err := c.fromCache(out.Context(), p); done {
+	ahead, done, err := c.fromCache(out.Context(), p)
+	if done {
 		return err
 	}
-	defer c.fill.Close()
 	ctx, cancel := attempt.Deadline(out.Context(), p.Targets, p.Wishes.Timeout)
 	defer cancel()
+	if ahead != nil {
+		if done, err := c.fromAhead(ctx, ahead); done {
+			return err
+		}
+	}
+	defer c.fill.Close()
 	return c.run(ctx, p.Targets)
 }
 

@@ -37,6 +37,12 @@ func Run(t *testing.T, newBackend func(t *testing.T) Backend) {
 		"WithdrawsEndlesslyManyModels":  withdrawsManyModels,
 		"PurgesRacingFills":             purgesRacingFills,
 		"AnswersDontCrossUnderPressure": dontCross,
+		"LeasesAreOfOneHolder":          leasesAreOfOne,
+		"LeasesLapse":                   leasesLapse,
+		"LeasesAreDeclined":             leasesAreDeclined,
+		"LeasesEndWithAnEntry":          leasesEndWithAnEntry,
+		"LeasesOfNamesDontMeet":         leasesOfNames,
+		"OneFillHoweverMany":            oneFill,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,12 +126,17 @@ func findsNothingElse(t *testing.T, b Backend) {
 	}
 }
 
+// names try to look like one another's keys.
+func names() []string {
+	return []string{
+		"*", "a", "a}", "{a}", "a}:x", "a:all", "*}:all", "a}:withdrawn", "}", "{", "{}", "a b", "a\x00", "é", strings.Repeat("n", 256), "m:a",
+	}
+}
+
 // namesDontMeet: whatever a tenant is called, its answers are its own.
 func namesDontMeet(t *testing.T, b Backend) {
 	s := b.Open()
-	names := []string{
-		"*", "a", "a}", "{a}", "a}:x", "a:all", "*}:all", "a}:withdrawn", "}", "{", "{}", "a b", "a\x00", "é", strings.Repeat("n", 256), "m:a",
-	}
+	names := names()
 	for i, tenant := range names {
 		for j, model := range names {
 			k := key(tenant, model, byte(j))
