@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -20,6 +21,9 @@ import (
 // query reads the parameters of a request's URL. Unlike grpc-gateway's own parser it refuses those that the message has no
 // field for: a misspelt filter would return what nobody asked for.
 type query struct{ runtime.DefaultQueryParser }
+
+// readQueries makes it the parser of every mux: grpc-gateway keeps one for all, and sets it without a lock.
+var readQueries = sync.OnceFunc(func() { runtime.NewServeMux(runtime.SetQueryParameterParser(new(query))) })
 
 // Parse implements runtime.QueryParameterParser. grpc-gateway makes a status of the error's text alone: queryProblem reads
 // it.

@@ -73,10 +73,10 @@ func NewMux(ctx context.Context, services Services, refuse func(http.ResponseWri
 		MarshalOptions:   protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: false},
 		UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 	}}
+	readQueries()
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
 		runtime.WithMarshalerOption(eventStream, &events{strict: json}),
-		runtime.SetQueryParameterParser(new(query)),
 		runtime.WithIncomingHeaderMatcher(steering),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
