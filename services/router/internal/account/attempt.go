@@ -66,8 +66,8 @@ func (a *Attempt) Book(err error) {
 	if a.booked {
 		return
 	}
-	if broken := (*provider.BrokenError)(nil); errors.As(err, &broken) {
-		a.heard(broken)
+	if err != nil {
+		a.heard(err)
 	}
 	if a.status == 0 && provider.Unasked(err) {
 		return
@@ -96,11 +96,15 @@ func (a *Attempt) Book(err error) {
 }
 
 // heard notes what there was of an answer that can't be used.
-func (a *Attempt) heard(e *provider.BrokenError) {
-	if a.status == 0 {
-		a.Answered(http.StatusOK, e.UpstreamRequestID)
+func (a *Attempt) heard(err error) {
+	var broken *provider.BrokenError
+	if !errors.As(err, &broken) {
+		return
 	}
-	a.reading.Said = max(a.reading.Said, e.Said)
+	if a.status == 0 {
+		a.Answered(http.StatusOK, broken.UpstreamRequestID)
+	}
+	a.reading.Said = max(a.reading.Said, broken.Said)
 }
 
 // End books the attempt, if it isn't yet, and ends its observation.
